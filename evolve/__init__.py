@@ -1,0 +1,5 @@
+"""evolve: find the memory harness that fits your task."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

@@ -1,0 +1,160 @@
+"""The values that cross between layers: frozen, JSON-compatible, and pickled unchanged to Ray workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+Outcome: TypeAlias = Literal["scored", "program", "infrastructure"]
+"""How a case ended: measured, the program's fault (counts as 0), or the infrastructure's (never averaged)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One unit of experience, in the order in which the agent lives it."""
+
+    id: str
+    scope: str
+    """Whose memory it is; one knowledge base per scope."""
+    text: str
+    """What the agent observes; goes to the program as `raw_text`. Dates are part of the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A span of an episode that a gold answer rests on. Never leaves the host."""
+
+    episode: str
+    text: str
+    """Verbatim from the episode's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question. `answer` and `evidence` are gold: they stay on the host and reach only the scorer."""
+
+    id: str
+    scope: str
+    text: str
+    answer: str
+    evidence: tuple[Evidence, ...] = ()
+    category: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Episodes to remember and queries to answer, fully loaded and checked."""
+
+    name: str
+    """Name of the built-in task, or of the folder."""
+    options: Mapping[str, JSON]
+    """The options it was loaded with, defaults included."""
+    episodes: tuple[Episode, ...]
+    """In order of time within each scope."""
+    queries: tuple[Query, ...]
+    held_out: frozenset[str]
+    """Ids of the queries reserved for the final test. Where the task has several scopes these are whole scopes."""
+    digest: str
+    """sha256 of everything above, hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a program's `KnowledgeItem` or `Query`, as the task agent is shown it."""
+
+    name: str
+    type: str
+    """"str", "int", "float", "bool", "list[str]", "dict[str, str]", or one of these as "Optional[...]"."""
+    description: str
+    required: bool
+    """False where the dataclass gives a default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The fields that the task agent fills."""
+
+    name: Literal["KnowledgeItem", "Query"]
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tunable:
+    """A module constant that the `tune` operator may rewrite: a range, or a list of choices."""
+
+    name: str
+    value: JSON
+    """What the program has now."""
+    low: float | int | None = None
+    high: float | int | None = None
+    """Inclusive. Both ints: an integer range."""
+    choices: tuple[JSON, ...] = ()
+    """Empty for a range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A memory program that passed the contract check. Made by `evolve.program.parse` only."""
+
+    source: str
+    digest: str
+    """sha256 that ignores formatting, comments and docstrings, hexadecimal."""
+    item: Schema
+    query: Schema
+    instructions: Mapping[str, str]
+    """The four string constants of the contract, by name."""
+    tunables: tuple[Tunable, ...] = ()
+    docstring: str = ""
+    """What the program bets on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One query's full record."""
+
+    query: str
+    """Id of the task's query."""
+    scope: str
+    category: str
+    outcome: Outcome
+    score: float | None
+    """0 to 1; 0.0 for a program's fault, None for an infrastructure fault."""
+    question: str
+    formulated: Mapping[str, JSON] = field(default_factory=dict)
+    """What was passed to `read`."""
+    read: str = ""
+    answer: str = ""
+    """What the task agent answered; the extractive agent answers with what was read."""
+    reason: str = ""
+    """Why it was not scored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The measurement of one program on a list of queries."""
+
+    program: str
+    """Digest of the program."""
+    cases: tuple[Case, ...]
+    behaviour: str
+    """sha256 over every query's formulated fields and read text: equal where two programs cannot be told apart."""
+    seconds: float
+    """Wall clock."""
+
+    @property
+    def counted(self) -> tuple[Case, ...]:
+        """The cases that have a score; infrastructure faults are left out."""
+        return tuple(case for case in self.cases if case.score is not None)
+
+    @property
+    def mean(self) -> float | None:
+        """Mean score in [0, 1] over the counted cases; None where there are none."""
+        counted = [case.score for case in self.cases if case.score is not None]
+        return sum(counted) / len(counted) if counted else None
+
+    @property
+    def coverage(self) -> float:
+        """Share of the cases that have a score."""
+        return len(self.counted) / len(self.cases) if self.cases else 0.0
