@@ -1,0 +1,51 @@
+# Every command makes or refreshes .venv by itself. Needed: Python 3.11 or later, git, make.
+#
+#   make demo    run an evolution on the task that ships with evolve: no key, no data, no network
+#   make test    all tests (make test ARGS="-k sandbox"); Docker tests skip where no engine answers
+#   make check   format, lint, types, layers, length of modules
+#   make bench   performance benchmarks, each a table and a JSON line
+#   make clean   remove .venv and caches; runs/ stays
+
+SHELL := /bin/sh
+BIN := .venv/bin
+FIT := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	$$name -c '$(FIT)' 2>/dev/null && echo $$name && break; done)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: demo test check bench clean python
+
+demo: .venv/run.stamp
+	$(BIN)/evolve run chronicle
+
+test: .venv/dev.stamp
+	$(BIN)/pytest $(ARGS)
+
+check: .venv/dev.stamp
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet --diff
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports
+	@find evolve seeds sandboxes bench -name '*.py' -exec awk \
+		'FNR == 401 { print FILENAME ": more than 400 lines"; long = 1 } END { exit long }' {} +
+
+bench: .venv/run.stamp
+	@for file in bench/[!_]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@'$(PYTHON)' -c '$(FIT)' 2>/dev/null || { echo "evolve needs Python 3.11 or later with venv, found" \
+		"'$(PYTHON)'; install one (Debian: apt install python3-venv) or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+
+.venv/run.stamp: pyproject.toml | python
+	@test -x $(BIN)/python || '$(PYTHON)' -m venv .venv
+	$(PIP) --editable .
+	@touch $@
+
+# After the stamp above, never beside it: two installs into one folder do not mix.
+.venv/dev.stamp: .venv/run.stamp
+	$(PIP) --editable '.[dev]'
+	@touch $@

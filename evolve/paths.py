@@ -1,0 +1,70 @@
+"""Where things are: what ships with the package, and every name inside a run folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
+
+def _shipped(name: str) -> Path:
+    """A wheel carries the folder inside the package; a checkout has it at its top."""
+    inside = PACKAGE / f"_{name}"
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+def seeds_dir() -> Path:
+    """The memory programs that ship with evolve."""
+    return _shipped("seeds")
+
+
+def sandboxes_dir() -> Path:
+    """What goes into a sandbox: the Dockerfile and the runner."""
+    return _shipped("sandboxes")
+
+
+def runs_dir() -> Path:
+    """Where runs are kept: $EVOLVE_RUNS, or `runs` in the current folder."""
+    return Path(os.environ.get("EVOLVE_RUNS", "runs"))
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaths:
+    """One run folder.
+
+    runs/<name>/
+    ├── config.toml     resolved configuration; a resume with another one is refused
+    ├── lock.json       versions, task digest, image digest, argv without secrets
+    ├── journal.jsonl   every event in order: the truth
+    ├── lineage.git/    one commit and one ref per candidate
+    ├── optuna.journal  the tune operator's studies, remade from the journal
+    └── run.lock        held by the one driver that writes here
+    """
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        return self.root / "config.toml"
+
+    @property
+    def versions(self) -> Path:
+        return self.root / "lock.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal.jsonl"
+
+    @property
+    def lineage(self) -> Path:
+        return self.root / "lineage.git"
+
+    @property
+    def studies(self) -> Path:
+        return self.root / "optuna.journal"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "run.lock"

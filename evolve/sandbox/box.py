@@ -1,0 +1,264 @@
+"""One candidate's box: the worker's side of the frames, and the place where time limits and faults are decided."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from evolve import wire
+from evolve.errors import ProgramFault, SandboxError, WireError
+from evolve.types import JSON
+
+if TYPE_CHECKING:
+    from evolve.config import Limits
+
+KILL_SECONDS = 8.0
+"""How long the runner may take to confirm that a scope is dead before the whole box is killed."""
+BACKLOG = 1_000
+"""Frames of one scope that may wait unread; a scope that floods its channel is ended."""
+LOG_LINES = 200
+"""Log lines kept of one scope."""
+
+CallLLM = Callable[[list[JSON], dict[str, JSON]], str]
+"""Answers a program's `llm_completion(messages, **kwargs)`; raises ProgramFault where the program may not have one."""
+
+
+class Transport(Protocol):
+    """A running runner: bytes in, bytes out, and a kill that works."""
+
+    def send(self, data: bytes) -> None:
+        """Write all of it; raises OSError when the runner is gone."""
+        ...
+
+    def receive(self) -> bytes:
+        """Block for the next bytes; b"" at the end."""
+        ...
+
+    def kill(self) -> str:
+        """End the runner and everything below it, and return how it had ended, for a message. Safe to call twice."""
+        ...
+
+
+class Box:
+    """A runner that loads one candidate's program once per scope, each in a process of its own."""
+
+    def __init__(self, transport: Transport, limits: Limits) -> None:
+        self._transport = transport
+        self.limits = limits
+        self._sending = threading.Lock()
+        self._channels: dict[int, queue.Queue[wire.Frame | dict[str, JSON]]] = {0: queue.Queue()}
+        self._numbers = itertools.count(1)
+        self.ended = False
+        threading.Thread(target=self._listen, daemon=True, name="evolve-box").start()
+
+    def wait_ready(self, seconds: float) -> None:
+        """Wait for the runner's hello; raises SandboxError when it does not come, or speaks another version."""
+        try:
+            hello = self._channels[0].get(timeout=seconds)
+        except queue.Empty:
+            how = self._transport.kill()
+            raise SandboxError(f"the sandbox did not start within {seconds:.0f} s ({how})") from None
+        message = hello.decode() if isinstance(hello, wire.Frame) else hello
+        if message.get("version") != wire.VERSION:
+            how = self._transport.kill()
+            raise SandboxError(f"the sandbox ended before it was ready ({how})")
+
+    def open(self, source: str, *, call_llm: CallLLM) -> Scope:
+        """Load the program into a fresh process for one scope.
+
+        Raises ProgramFault where the program does not load, SandboxError where the box is gone.
+        """
+        channel = next(self._numbers)
+        self._channels[channel] = queue.Queue(BACKLOG)
+        scope = Scope(self, channel, self._channels[channel], call_llm)
+        scope.load(source)
+        return scope
+
+    def close(self) -> None:
+        """Kill the runner and all scopes."""
+        self.ended = True
+        self._transport.kill()
+
+    def send(self, channel: int, message: dict[str, JSON] | None) -> None:
+        """Send one frame; raises SandboxError where the box is gone, WireError where the message is too long."""
+        data = wire.encode(channel, message, limit=self.limits.frame_bytes)
+        try:
+            with self._sending:
+                self._transport.send(data)
+        except OSError:
+            raise SandboxError(f"the sandbox is gone ({self._transport.kill()})") from None
+
+    def end_channel(self, channel: int) -> None:
+        """Have the runner kill one scope; where it does not confirm in time, kill the whole box."""
+        with contextlib.suppress(SandboxError):
+            self.send(channel, None)
+        frames = self._channels[channel]
+        deadline = time.monotonic() + KILL_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                if isinstance(frames.get(timeout=left), dict):
+                    return
+        self.close()
+
+    def why_gone(self) -> str:
+        """Kill what is left of the box, and say how it had ended."""
+        return self._transport.kill()
+
+    def _listen(self) -> None:
+        decoder = wire.Decoder(self.limits.frame_bytes)
+        try:
+            while data := self._transport.receive():
+                for frame in decoder.feed(data):
+                    self._deliver(frame)
+        except (OSError, WireError):
+            pass  # either way the stream is lost: the box is over
+        self.ended = True
+        for frames in list(self._channels.values()):
+            _put(frames, {"event": "gone"})
+
+    def _deliver(self, frame: wire.Frame) -> None:
+        if frame.channel == 0:
+            event = frame.decode()
+            channel = event.get("channel")
+            target = self._channels.get(channel) if isinstance(channel, int) else None
+            _put(target or self._channels[0], event)
+        elif (frames := self._channels.get(frame.channel)) is not None:
+            try:
+                frames.put_nowait(frame)
+            except queue.Full:
+                with contextlib.suppress(SandboxError):
+                    self.send(frame.channel, None)
+
+
+def _put(frames: queue.Queue[wire.Frame | dict[str, JSON]], event: dict[str, JSON]) -> None:
+    """Deliver an event of the runner even to a full channel: it matters more than what the scope still had to say."""
+    while True:
+        try:
+            frames.put_nowait(event)
+            return
+        except queue.Full:
+            with contextlib.suppress(queue.Empty):
+                frames.get_nowait()
+
+
+class Scope:
+    """One knowledge base in a process of its own. Used by one thread at a time."""
+
+    def __init__(
+        self, box: Box, channel: int, frames: queue.Queue[wire.Frame | dict[str, JSON]], call_llm: CallLLM
+    ) -> None:
+        self._box = box
+        self._channel = channel
+        self._frames = frames
+        self._call_llm = call_llm
+        self._requests = itertools.count(1)
+        self._over: ProgramFault | None = None
+        self.log: list[str] = []
+        """What the program logged, oldest first, at most 200 lines."""
+
+    def load(self, source: str) -> None:
+        """Run the program's module and construct its KnowledgeBase."""
+        self._request({"op": "load", "source": source}, self._box.limits.load_seconds)
+
+    def write(self, item: dict[str, JSON], raw_text: str) -> None:
+        """Call `write` with a KnowledgeItem of these fields. Raises ProgramFault, SandboxError."""
+        self._request({"op": "write", "item": item, "raw_text": raw_text}, self._box.limits.write_seconds)
+
+    def read(self, query: dict[str, JSON]) -> str:
+        """Call `read` with a Query of these fields and return its text. Raises ProgramFault, SandboxError."""
+        text = self._request({"op": "read", "query": query}, self._box.limits.read_seconds)
+        limit = self._box.limits.read_chars
+        if not isinstance(text, str):
+            raise ProgramFault("protocol", f"read returned {type(text).__name__}, expected a string")
+        if len(text) > limit:
+            raise ProgramFault("read_chars", f"read returned {len(text):,} characters, at most {limit:,} are allowed")
+        return text
+
+    def close(self) -> None:
+        """End the scope's process; nothing of it is left."""
+        if self._over is None:
+            self._over = ProgramFault("died", "the scope is closed")
+            self._box.end_channel(self._channel)
+
+    def _request(self, message: dict[str, JSON], seconds: float) -> JSON:
+        if self._over is not None:
+            raise self._over
+        number = next(self._requests)
+        try:
+            self._box.send(self._channel, {**message, "id": number})
+        except WireError as error:
+            raise ProgramFault("protocol", f"{message['op']}: {error}") from None
+        deadline = time.monotonic() + seconds
+        calls = 0
+        while True:
+            reply = self._next(deadline, f"{message['op']} took longer than {seconds:g} s")
+            if reply.get("call") == "llm":
+                began = time.monotonic()
+                calls += 1
+                self._answer_llm(reply, calls)
+                deadline += time.monotonic() - began  # a slow provider is not the program's fault
+            elif reply.get("call") == "log":
+                if len(self.log) < LOG_LINES:
+                    self.log.append(str(reply.get("message")))
+            elif reply.get("id") != number:
+                self._fail("protocol", f"{message['op']}: an unexpected reply")
+            elif "error" in reply:
+                raise ProgramFault("raised", str(reply["error"]))
+            else:
+                return reply.get("value")
+
+    def _next(self, deadline: float, too_late: str) -> dict[str, JSON]:
+        try:
+            frame = self._frames.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            if self._box.ended:
+                raise SandboxError(f"the sandbox ended while a program was running ({self._box.why_gone()})") from None
+            self._fail("timeout", too_late)
+        if isinstance(frame, wire.Frame):
+            try:
+                return frame.decode()
+            except WireError as error:
+                self._fail("protocol", str(error))
+        self._ended(frame)
+
+    def _ended(self, event: dict[str, JSON]) -> NoReturn:
+        """Turn the runner's word on how the scope ended into a fault of the right party."""
+        if event.get("event") != "exit":
+            raise SandboxError(f"the sandbox ended while a program was running ({self._box.why_gone()})")
+        cause, status = event.get("cause"), event.get("status")
+        if cause == "memory":
+            message = f"the kernel ended it over the limit of {self._box.limits.memory_mb} MB"
+        elif cause == "oversized":
+            cause, message = "protocol", f"it sent a frame over {self._box.limits.frame_bytes:,} bytes"
+        elif cause == "ended":
+            cause, message = "protocol", "it flooded its channel"
+        else:
+            message = f"its process ended with status {status}"
+        self._over = ProgramFault(str(cause), message)
+        raise self._over
+
+    def _fail(self, kind: str, message: str) -> NoReturn:
+        self._over = ProgramFault(kind, message)
+        self._box.end_channel(self._channel)
+        raise self._over
+
+    def _answer_llm(self, request: dict[str, JSON], calls: int) -> None:
+        messages, kwargs = request.get("messages"), request.get("kwargs")
+        allowed = self._box.limits.llm_calls
+        if calls > allowed:
+            self._box.send(self._channel, {"error": f"only {allowed} completions are allowed per write or read"})
+        elif not isinstance(messages, list) or not isinstance(kwargs, dict):
+            self._box.send(self._channel, {"error": "messages must be a list of {role, content}"})
+        else:
+            self._box.send(self._channel, self._call(messages, kwargs))
+
+    def _call(self, messages: list[JSON], kwargs: dict[str, JSON]) -> dict[str, JSON]:
+        try:
+            return {"text": self._call_llm(messages, kwargs)}
+        except ProgramFault as refusal:
+            return {"error": refusal.message}

@@ -1,0 +1,74 @@
+"""Scores of one query in [0, 1], and support: how much of what the gold answer rests on was read from the memory.
+
+Support measures retrieval, not answering: it needs no model, and it says nothing about whether an agent would have used what
+it read. Text is compared as words: NFKC, case folded, punctuation dropped, each Chinese or Japanese character a word.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Protocol
+
+from evolve.types import Query
+
+SHINGLE = 4
+"""Words in a shingle: long enough that chance does not repeat it, short enough that a cut inside a turn costs only its words."""
+
+_CHARACTER = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
+_WORD = re.compile(rf"[{_CHARACTER}]|[^\W_{_CHARACTER}]+")
+_ARTICLES = frozenset({"a", "an", "the"})
+
+
+class Scorer(Protocol):
+    """Scores one answered query; stateless, on the host, the only place where gold answers are looked at."""
+
+    name: str
+
+    def score(self, query: Query, read: str, answer: str) -> float:
+        """Return a value in [0, 1] for what was read from the memory and what was answered."""
+        ...
+
+
+class SupportScorer:
+    """Scores what was read by `support`, and ignores the answer."""
+
+    name = "support"
+
+    def score(self, query: Query, read: str, answer: str) -> float:
+        """Return the support of the read text, in [0, 1]."""
+        return support(query, read)
+
+
+def words(text: str) -> list[str]:
+    """Return the text's words in order, normalised as the module says."""
+    return _WORD.findall(unicodedata.normalize("NFKC", text).casefold())
+
+
+def support(query: Query, text: str) -> float:
+    """Return the share of the query's gold evidence that the text contains, in [0, 1].
+
+    Each evidence counts the share of its shingles (runs of 4 words; the whole evidence where it is shorter) that occur in the
+    text word for word, and the evidences are averaged: a turn cut in half by a chunk boundary counts about half, the same
+    words scattered over other turns count nothing. Evidence without a word is left out. A query without evidence counts the
+    share of the distinct words of its gold answer, articles left out, that occur anywhere in the text; without an answer
+    either it is 0. Text added after a space never lowers the value.
+    """
+    evidence = [shingles for item in query.evidence if (shingles := _shingles(item.text))]
+    if not evidence:
+        answer = set(words(query.answer))
+        wanted = answer - _ARTICLES or answer
+        return len(wanted & set(words(text))) / len(wanted) if wanted else 0.0
+    joined = f" {' '.join(words(text))} "
+    return sum(sum(shingle in joined for shingle in shingles) / len(shingles) for shingles in evidence) / len(evidence)
+
+
+@lru_cache(maxsize=20_000)
+def _shingles(text: str) -> tuple[str, ...]:
+    """Return the runs of 4 words, each between spaces so that it matches whole words only."""
+    found = words(text)
+    if not found:
+        return ()
+    last = max(1, len(found) - SHINGLE + 1)
+    return tuple(f" {' '.join(found[start : start + SHINGLE])} " for start in range(last))

@@ -1,0 +1,188 @@
+"""The toolkit that a memory program is given, as it runs inside the sandbox.
+
+Imports the standard library, numpy, chromadb and wordllama, never evolve. Nothing here opens a network connection or writes
+a file: both stores live in memory, and the embedding weights are read from the installed wordllama wheel.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+# Children are forked after `preload`; a tokenizer's thread pool would not survive that.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+DIMENSIONS = 256
+"""Length of an embedding by the packaged weights (wordllama `l2_supercat`, Model2Vec-like mean of token vectors)."""
+
+SEARCH_EF = 2000
+"""Candidates that a chromadb search keeps. Its graph is built at random: at the default of 100, 2 in 158 queries over 675 texts
+differed from one build to the next; at this value none did, and it costs no measurable time."""
+
+# One name for each toolkit of this process, because chromadb's in-memory clients share their data.
+_names = itertools.count()
+
+
+def preload() -> None:
+    """Import and load what every toolkit needs, once, before the runner forks its children (about one second)."""
+    import chromadb  # noqa: F401
+
+    _weights()
+
+
+class Toolkit:
+    """What `KnowledgeBase.__init__` receives.
+
+    `call_llm(messages, kwargs)` returns the text of a completion, `log(message)` takes a line, and `call_embed(texts)` returns
+    one vector a text from a provider's model; without it the packaged weights are used. What they raise passes through.
+    """
+
+    def __init__(
+        self,
+        *,
+        call_llm: Callable[[list[dict[str, Any]], dict[str, Any]], str],
+        log: Callable[[str], None],
+        call_embed: Callable[[list[str]], Sequence[Sequence[float]]] | None = None,
+    ) -> None:
+        # `read` may be called from several threads; SQLite itself takes turns (it is built in serialized mode).
+        self.db = sqlite3.connect(":memory:", check_same_thread=False)
+        self.logger = Logger(log)
+        self._call_llm = call_llm
+        self._call_embed = call_embed
+        self._chroma: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def chroma(self) -> Any:
+        """A chromadb client of this toolkit's own, made at first use; collections embed with `embed` by default."""
+        with self._lock:
+            if self._chroma is None:
+                self._chroma = _Chroma(_client(f"toolkit_{os.getpid()}_{next(_names)}"), self.embed)
+            return self._chroma
+
+    def llm_completion(self, messages: list[dict[str, Any]], **kwargs: Any) -> str:
+        """Return the completion of chat messages (`role`, `content`); the budget is one call per write or read by default."""
+        return self._call_llm(messages, kwargs)
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        """Return float32 rows of shape (number of texts, dimensions), of length one; a text without tokens is all zeros."""
+        import numpy as np
+
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        if not listed:
+            return np.zeros((0, DIMENSIONS), dtype=np.float32)
+        rows = _embed(listed) if self._call_embed is None else np.asarray(self._call_embed(listed), dtype=np.float32)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows / np.where(lengths > 0, lengths, 1)
+
+
+class Logger:
+    """`toolkit.logger`: lines that the reflector may read."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+
+    def debug(self, message: object) -> None:
+        """Record one message."""
+        self._log(str(message))
+
+
+class _Chroma:
+    """A chromadb client whose collections embed with the toolkit's function unless the program names another."""
+
+    def __init__(self, client: Any, embed: Callable[[Sequence[str]], Any]) -> None:
+        self._client = client
+        self._function = _embedding_function(embed)
+
+    def create_collection(self, name: str, *args: Any, **options: Any) -> Any:
+        return self._client.create_collection(name, *args, **self._options(options))
+
+    def get_or_create_collection(self, name: str, *args: Any, **options: Any) -> Any:
+        return self._client.get_or_create_collection(name, *args, **self._options(options))
+
+    def get_collection(self, name: str, **options: Any) -> Any:
+        return self._client.get_collection(name, **{"embedding_function": self._function, **options})
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+        options = {"embedding_function": self._function, **options}
+        if "configuration" not in options:
+            options["metadata"] = {"hnsw:search_ef": SEARCH_EF, **(options.get("metadata") or {})}
+        return options
+
+
+def _client(name: str) -> Any:
+    import chromadb
+    from chromadb.config import Settings
+
+    settings = Settings(anonymized_telemetry=False, is_persistent=False)
+    chromadb.AdminClient(settings).create_database(name)
+    return chromadb.EphemeralClient(settings, database=name)
+
+
+def _embedding_function(embed: Callable[[Sequence[str]], Any]) -> Any:
+    from chromadb import EmbeddingFunction
+
+    class Embedding(EmbeddingFunction):  # type: ignore[type-arg]
+        """The toolkit's `embed` in the shape that chromadb wants."""
+
+        def __init__(self) -> None:
+            """Take nothing, which chromadb insists on being told."""
+
+        def __call__(self, input: list[str]) -> Any:
+            return list(embed(input))
+
+        @staticmethod
+        def name() -> str:
+            return "toolkit"
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+        @staticmethod
+        def build_from_config(config: dict[str, Any]) -> Any:
+            return Embedding()
+
+    return Embedding()
+
+
+@cache
+def _weights() -> Any:
+    """Return wordllama's model from the files of its wheel, and leave the root logger as it was."""
+    handlers = logging.root.handlers[:]
+    level = logging.root.level
+    import wordllama
+
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    folder = Path(wordllama.__file__).parent
+    return wordllama.WordLlama.load(dim=DIMENSIONS, cache_dir=folder, disable_download=True)
+
+
+def _embed(texts: list[str]) -> Any:
+    """Return the mean token vector of each text, shape (n, 256).
+
+    Sums are made here, not by wordllama: it pads every batch to its longest text, which costs time and memory.
+    """
+    import numpy as np
+
+    model = _weights()
+    model.tokenizer.no_padding()
+    ids = [encoding.ids for encoding in model.tokenizer.encode_batch(texts, add_special_tokens=False)]
+    rows = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+    filled = [index for index, tokens in enumerate(ids) if tokens]
+    if filled:
+        lengths = [len(ids[index]) for index in filled]
+        flat = np.clip(np.concatenate([ids[index] for index in filled]), 0, len(model.embedding) - 1)
+        starts = np.cumsum([0, *lengths[:-1]])
+        rows[filled] = np.add.reduceat(model.embedding[flat], starts, axis=0) / np.array(lengths)[:, None]
+    return rows
