@@ -2,7 +2,7 @@
 #
 #   make demo    run an evolution on the task that ships with evolve: no key, no data, no network
 #   make test    all tests (make test ARGS="-k sandbox"); Docker tests skip where no engine answers
-#   make check   format, lint, types, layers, length of modules
+#   make check   style, types, layers and length of modules; each is a command of its own
 #   make bench   performance benchmarks, each a table and a JSON line
 #   make clean   remove .venv and caches; runs/ stays
 
@@ -13,7 +13,7 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 	$$name -c '$(FIT)' 2>/dev/null && echo $$name && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: demo test check bench clean python
+.PHONY: demo test check style types layers length bench clean python
 
 demo: .venv/run.stamp
 	$(BIN)/evolve run chronicle
@@ -21,12 +21,20 @@ demo: .venv/run.stamp
 test: .venv/dev.stamp
 	$(BIN)/pytest $(ARGS)
 
-check: .venv/dev.stamp
+check: style types layers length
+
+style: .venv/dev.stamp
 	$(BIN)/ruff check --quiet
-	$(BIN)/ruff format --check --quiet --diff
+	$(BIN)/ruff format --check
+
+types: .venv/dev.stamp
 	$(BIN)/mypy --strict
+
+layers: .venv/dev.stamp
 	$(BIN)/lint-imports
-	@find evolve seeds sandboxes bench -name '*.py' -exec awk \
+
+length:
+	@find evolve seeds sandboxes $(wildcard bench) -name '*.py' -exec awk \
 		'FNR == 401 { print FILENAME ": more than 400 lines"; long = 1 } END { exit long }' {} +
 
 bench: .venv/run.stamp

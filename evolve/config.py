@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +26,8 @@ class Limits(_Table):
     """Wall clock of one write, completions that the program asks for not counted."""
     read_seconds: float = Field(default=10.0, gt=0)
     """Wall clock of one read, completions not counted."""
+    scope_seconds: float = Field(default=300.0, gt=0)
+    """Wall clock of everything that one scope of a candidate does, completions not counted."""
     read_chars: int = Field(default=3_000, gt=0)
     """Longest text that read may return; a longer one is the program's fault for that case."""
     memory_mb: int = Field(default=1_024, ge=64)
@@ -121,6 +123,14 @@ class Config(_Table):
     sandbox: SandboxTable = SandboxTable()
     ray: Ray = Ray()
 
+    @classmethod
+    def checked(cls, table: Mapping[str, object]) -> Config:
+        """Return the configuration in a table of plain values; raises ConfigError for the first thing that is wrong."""
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            raise ConfigError(_one_line(error)) from None
+
     def resolved(self) -> Config:
         """Return the configuration with every size that depends on the agent filled in."""
         sizes = {"static": 240, "train_ratio": 0.0, "test": 0}
@@ -138,10 +148,7 @@ def load_config(task: str, overrides: Sequence[str] = ()) -> Config:
         table = _read_toml(Path(task))
     for override in overrides:
         _set(table, override)
-    try:
-        return Config.model_validate(table)
-    except ValidationError as error:
-        raise ConfigError(_one_line(error)) from None
+    return Config.checked(table)
 
 
 def differences(old: Config, new: Config) -> list[str]:

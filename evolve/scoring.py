@@ -1,7 +1,8 @@
 """Scores of one query in [0, 1], and support: how much of what the gold answer rests on was read from the memory.
 
-Support measures retrieval, not answering: it needs no model, and it says nothing about whether an agent would have used what
-it read. Text is compared as words: NFKC, case folded, punctuation dropped, each Chinese or Japanese character a word.
+Support measures retrieval, not answering: it needs no model, and it says nothing about whether an agent would have
+used what it read. Text is compared as words: NFKC, case folded, punctuation dropped, each Chinese or Japanese
+character a word.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Protocol
 from evolve.types import Query
 
 SHINGLE = 4
-"""Words in a shingle: long enough that chance does not repeat it, short enough that a cut inside a turn costs only its words."""
+"""Words in a shingle: too long for chance to repeat it, short enough that a cut costs only the words near it."""
 
 _CHARACTER = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = re.compile(rf"[{_CHARACTER}]|[^\W_{_CHARACTER}]+")
@@ -49,11 +50,11 @@ def words(text: str) -> list[str]:
 def support(query: Query, text: str) -> float:
     """Return the share of the query's gold evidence that the text contains, in [0, 1].
 
-    Each evidence counts the share of its shingles (runs of 4 words; the whole evidence where it is shorter) that occur in the
-    text word for word, and the evidences are averaged: a turn cut in half by a chunk boundary counts about half, the same
-    words scattered over other turns count nothing. Evidence without a word is left out. A query without evidence counts the
-    share of the distinct words of its gold answer, articles left out, that occur anywhere in the text; without an answer
-    either it is 0. Text added after a space never lowers the value.
+    Each evidence counts the share of its shingles (runs of 4 words; the whole evidence where it is shorter) that
+    occur in the text word for word, and the evidences are averaged: a turn cut in half by a chunk boundary counts
+    about half, the same words scattered over other turns count nothing. Evidence without a word is left out. A
+    query without evidence counts the share of the distinct words of its gold answer, articles left out, that occur
+    anywhere in the text; without an answer either it is 0. Text added after a space never lowers the value.
     """
     evidence = [shingles for item in query.evidence if (shingles := _shingles(item.text))]
     if not evidence:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | None"
+Scalar: TypeAlias = bool | int | float | str | None
+"""What a tunable may be set to."""
 Outcome: TypeAlias = Literal["scored", "program", "infrastructure"]
 """How a case ended: measured, the program's fault (counts as 0), or the infrastructure's (never averaged)."""
 
@@ -85,12 +87,12 @@ class Tunable:
     """A module constant that the `tune` operator may rewrite: a range, or a list of choices."""
 
     name: str
-    value: JSON
+    value: Scalar
     """What the program has now."""
     low: float | int | None = None
     high: float | int | None = None
     """Inclusive. Both ints: an integer range."""
-    choices: tuple[JSON, ...] = ()
+    choices: tuple[Scalar, ...] = ()
     """Empty for a range."""
 
 

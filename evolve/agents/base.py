@@ -14,6 +14,8 @@ class Agent(Protocol):
     """
 
     name: str
+    follows_instructions: bool
+    """False for an agent that ignores the programs' instruction constants."""
 
     def extract(self, program: Program, episode: Episode) -> dict[str, JSON]:
         """Return the fields of the program's `KnowledgeItem` for this episode."""

@@ -1,11 +1,11 @@
 """The task agent without a model: it fills any schema from the surface of the text, and answers with what it read.
 
-What it measures, together with `evolve.scoring.support`: whether the memory's store and retrieval bring back the passages that
-hold the gold evidence, for questions put to it in their own words. What it does not measure: understanding at extraction
-(it copies sentences, it cannot abstract, resolve a pronoun or judge), the program's instructions (it does not read them), a
-clever reformulation of the question, and whether an agent would answer correctly from what was read. Its scores are not
-comparable with those of a task agent that answers, and programs that live on abstraction (summaries, lessons) look worse here
-than they are.
+What it measures, together with `evolve.scoring.support`: whether the memory's store and retrieval bring back the
+passages that hold the gold evidence, for questions put to it in their own words. What it does not measure:
+understanding at extraction (it copies sentences; it cannot abstract, resolve a pronoun or judge), the program's
+instructions (it does not read them), a clever wording of the question, and whether an agent would answer correctly
+from what was read. Its scores are not comparable with those of a task agent that answers, and programs that live on
+abstraction (summaries, lessons) look worse here than they are.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from functools import lru_cache
 from evolve.agents.reading import STOP_WORDS, Reading, content_words
 from evolve.types import JSON, Episode, Field, Program, Schema
 
-_CUES: tuple[tuple[str, frozenset[str]], ...] = tuple(
-    (role, frozenset(cues.split()))
-    for role, cues in (
-        ("date", "date dates datetime time times timestamp timestamps when day days month months year years"),
-        ("people", "speaker speakers person persons people participant participants entity entities name names who user users"
-                   " character characters subject subjects mentioned"),
-        ("keywords", "keyword keywords tag tags topic topics term terms theme themes category categories label labels words"),
-        ("limit", "k limit top n max maximum count_limit results size"),
-        ("facts", "fact facts insight insights lesson lessons detail details event events observation observations claim claims"
-                  " preference preferences point points highlight highlights memory memories note notes key step steps"),
-        ("summary", "summary summaries gist overview abstract title headline situation context outcome goal task intent"),
-        ("whole", "raw content text transcript conversation dialogue dialog message messages body document full original"
-                  " verbatim episode question query search request sentence"),
-    )
-)  # fmt: skip
+_CUES: dict[str, str] = {
+    "date": "date dates datetime time times timestamp timestamps when day days month months year years",
+    "people": "speaker speakers person persons people participant participants entity entities name names who user"
+    " users character characters mentioned",
+    "keywords": "keyword keywords tag tags topic topics term terms theme themes category categories label labels words",
+    "limit": "k n limit top max maximum size",
+    "facts": "fact facts insight insights lesson lessons detail details event events observation observations claim"
+    " claims preference preferences point points highlight highlights memory memories note notes key step steps",
+    "summary": "summary summaries gist overview abstract title headline situation context outcome goal task intent",
+    "whole": "raw content text transcript conversation dialogue dialog message messages body document full original"
+    " verbatim episode question query search request",
+}
+"""What a field asks for, by the words in its name or description; the first line that fits decides."""
+_ROLES = {role: frozenset(cues.split()) for role, cues in _CUES.items()}
 _NAME_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_SCHEMA_WORDS = STOP_WORDS | frozenset(
-    "whether true false asks ask asked question questions query text conversation episode contains contain mentions mention"
-    " needs need has flag boolean field value user asking refers wants want".split()
-)
+_ABOUT_THE_FIELD = """
+whether true false asks ask asked question questions query text conversation episode contains contain mentions mention
+needs need has flag boolean field value user asking refers wants want
+"""
+_SCHEMA_WORDS = STOP_WORDS | set(_ABOUT_THE_FIELD.split())
 _DEFAULT_LIMIT = 10
 _DEFAULT_KEYWORDS = 10
 
@@ -45,9 +45,10 @@ class ExtractiveAgent:
     """A task agent that calls no model: deterministic, free, about a millisecond an episode."""
 
     name = "extractive"
+    follows_instructions = False
 
     def extract(self, program: Program, episode: Episode) -> dict[str, JSON]:
-        """Fill the `KnowledgeItem` schema from the episode's text; fields with a default and nothing found are left out."""
+        """Fill the `KnowledgeItem` schema from the episode's text; nothing found leaves a field at its default."""
         return _fill(program.item, _read(episode.text))
 
     def formulate(self, program: Program, question: str) -> dict[str, JSON]:
@@ -85,7 +86,7 @@ def _value(field: Field, kind: str, reading: Reading, *, asking: bool) -> JSON:
         return _holds(field, role, reading)
     if kind in ("int", "float"):
         number = _number(field, role, reading)
-        return None if number is None else int(number) if kind == "int" else number
+        return None if number is None else int(number) if kind == "int" else float(number)
     if kind == "dict[str, str]":
         return dict(reading.by_name) or None
     if kind == "list[str]":
@@ -97,7 +98,7 @@ def _role(field: Field) -> str:
     """Return what the field asks for, by its name first and its description second; "" where neither says."""
     parts = {part.lower() for part in _NAME_PART.findall(field.name)}
     for named in (parts, set(re.findall(r"[a-z]+", field.description.lower()))):
-        for role, cues in _CUES:
+        for role, cues in _ROLES.items():
             # A description is a sentence: "k", "n" and "top" are cues in a name only.
             if cues & named and (role != "limit" or named is parts):
                 return role
@@ -142,7 +143,7 @@ def _number(field: Field, role: str, reading: Reading) -> float | None:
 
 
 def _holds(field: Field, role: str, reading: Reading) -> bool | None:
-    """Return whether the text has what the field's name and description speak of: a date, a name, or one of their words."""
+    """Return whether the text has what the field speaks of: a date, a name, or a word of its name or description."""
     if role == "date":
         return bool(reading.dates)
     if role == "people":

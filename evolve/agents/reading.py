@@ -1,7 +1,8 @@
-"""What can be seen on the surface of a text without a model: speakers, names, dates, numbers, key words, weighty sentences."""
+"""What the surface of a text shows without a model: speakers, names, dates, numbers, key words, weighty sentences."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -16,28 +17,34 @@ _DATE = re.compile(
     r"(?:\s+\d{1,2}(?:st|nd|rd|th)?\b)?(?:,?\s+\d{4})?|\b(?:19|20)\d\d\b"
 )
 _DATE_LINE = re.compile(r"^(?:Date|Time|When|Timestamp)\s*:\s*(.+)$", re.MULTILINE | re.IGNORECASE)
-_TURN = re.compile(r"^([^\W\d_][\w.'’-]*(?: [^\W\d_][\w.'’-]*){0,2}):[ \t]+(.*)$")
-_SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*[\"')\]]*")
-_CAPITALISED = re.compile(r"\b[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*")
+_TURN = re.compile(r"^([^\W\d_][\w.'\u2019-]*(?: [^\W\d_][\w.'\u2019-]*){0,2}):[ \t]+(.*)$")
+_STOP = ".!?\u3002\uff01\uff1f"
+_SENTENCE = re.compile(rf"[^{_STOP}\n]+[{_STOP}]*[\"')\]]*")
+_NAME = re.compile(r"\b[A-Z][\w'\u2019-]+(?: [A-Z][\w'\u2019-]+)*")
+_POSSESSIVE = re.compile(r"['\u2019]s\b")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d+(?:,\d{3})*(?:\.\d+)?(?!\w)")
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
-_HEADINGS = frozenset({"date", "time", "when", "timestamp", "note", "notes", "title", "source", "image", "https", "http"})
-STOP_WORDS = frozenset(
-    """a about above actually after again against all also am an and any are aren't as at awesome be because been before being below
-    between both but by bye can can't cannot come could did didn't do does doesn't doing don't down during each even ever every few
-    for from further get go going good gonna got great had has hasn't have haven't having he he's hello her here hers hey hi him
-    his how i i'd i'll i'm i've if in into is isn't it it's its just know let let's like lot made make many maybe me might more
-    most much must my no nor not now of off oh ok okay on once one only or other our out over own please really same say see she
-    she's should so some still such sure take than thank thanks that that's the their them then there there's these they they're
-    thing things think this those through to too totally under until up us very was wasn't way we we're we've well were what what's
-    when where which while who whom whose why will with won't would wow yeah yes yet you you'd you'll you're you've your yours
-    yourself""".split()
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
+_HEADINGS = frozenset(
+    ("date", "time", "when", "timestamp", "note", "notes", "title", "source", "image", "https", "http")
 )
+_STOP_WORDS = """
+a about above actually after again against all also am an and any are aren't as at awesome be because been before
+being below between both but by bye can can't cannot come could did didn't do does doesn't doing don't down during each
+even ever every few for from further get go going good gonna got great had has hasn't have haven't having he he's hello
+her here hers hey hi him his how i i'd i'll i'm i've if in into is isn't it it's its just know let let's like lot made
+make many maybe me might more most much must my no nor not now of off oh ok okay on once one only or other our out over
+own please really same say see she she's should so some still such sure take than thank thanks that that's the their
+them then there there's these they they're thing things think this those through to too totally under until up us very
+was wasn't way we we're we've well were what what's when where which while who whom whose why will with won't would wow
+yeah yes yet you you'd you'll you're you've your yours yourself
+"""
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+"""English words that carry no meaning by themselves, chat words among them."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A text, and what is found in it; each finding is made once, at first use, in order of the text unless it says otherwise."""
+    """A text and its findings, each made at first use and in order of the text unless it says otherwise."""
 
     text: str
 
@@ -54,7 +61,7 @@ class Reading:
 
     @cached_property
     def turns(self) -> list[tuple[str, str]]:
-        """Lines as (speaker, words); speaker is "" where a line has none. The date line and empty lines are left out."""
+        """Lines as (speaker or "", what is said), without the date line and empty lines."""
         found = []
         for line in self.text.splitlines():
             turn = _TURN.match(line)
@@ -71,55 +78,63 @@ class Reading:
 
     @cached_property
     def names(self) -> list[str]:
-        """Speakers, then other capitalised names, most frequent first."""
+        """Speakers, then other capitalised names, most frequent first.
+
+        A sentence starts with a capital too, so that its first words count only where the text is one sentence.
+        """
         counts: Counter[str] = Counter()
-        for _, said in self.turns:
-            for found in _CAPITALISED.findall(said):
-                parts = [part for part in re.sub(r"['’]s\b", "", found).split() if part.lower() not in STOP_WORDS]
-                if parts and len(parts[0]) > 1:
+        spans = [span for _, said in self.turns for span in _SENTENCE.findall(said)]
+        for span in spans:
+            start = len(span) - len(span.lstrip(" \"'(["))
+            for found in _NAME.finditer(span):
+                parts = [part for part in _POSSESSIVE.sub("", found[0]).split() if part.lower() not in STOP_WORDS]
+                if parts and (len(spans) == 1 or found.start() > start or len(parts) > 1):
                     counts[" ".join(parts)] += 1
-        # A sentence starts with a capital letter too: a word that also occurs in lower case is not a name.
-        lower = set(_WORD.findall(self.text))
-        names = [name for name, _ in counts.most_common() if name.lower() not in lower and not _DATE.fullmatch(name)]
+        names = [name for name, _ in counts.most_common() if not _DATE.fullmatch(name)]
         return list(dict.fromkeys([*self.speakers, *names]))
 
     @cached_property
     def numbers(self) -> list[float]:
         """Numbers written in digits outside the date line."""
-        return [float(found.replace(",", "")) for _, said in self.turns for found in _NUMBER.findall(said)]
+        found = (float(number.replace(",", "")) for _, said in self.turns for number in _NUMBER.findall(said))
+        return [number for number in found if math.isfinite(number)]
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """How often each content word (lower case, no stop word, three letters or more) occurs."""
-        return Counter(word for _, said in self.turns for word in content_words(said))
+        """How often each content word occurs, speakers' names left out."""
+        speakers = {part.lower() for speaker in self.speakers for part in speaker.split()}
+        found = (word for _, said in self.turns for word in content_words(said))
+        return Counter(word for word in found if word not in speakers)
 
     @cached_property
     def keywords(self) -> list[str]:
-        """Content words, most frequent first, speakers left out."""
-        speakers = {part.lower() for speaker in self.speakers for part in speaker.split()}
-        return [word for word, _ in self.counts.most_common() if word not in speakers]
+        """Content words, most frequent first."""
+        return [word for word, _ in self.counts.most_common()]
 
     @cached_property
     def sentences(self) -> list[tuple[str, str, float]]:
-        """(speaker, sentence, weight): the weight is the frequency in the text of its content words, plus names and numbers.
+        """(speaker, sentence, weight), the weight being how often its content words occur in the text.
 
-        The weight is averaged, damped for short sentences, so that neither length nor brevity wins by itself.
+        It is averaged over the sentence's words and damped, so that neither length nor brevity wins by itself.
         """
         found = []
         for speaker, said in self.turns:
             for sentence in _SENTENCE.findall(said):
                 words = set(content_words(sentence))
-                marks = len(_NUMBER.findall(sentence)) + max(0, len(_CAPITALISED.findall(sentence)) - 1)
-                weight = (sum(self.counts[word] for word in words) + 2 * marks) / (len(words) + 4)
+                weight = sum(self.counts[word] for word in words) / (len(words) + 6)
                 found.append((speaker, sentence.strip(), weight))
         return found
 
     @cached_property
     def facts(self) -> list[str]:
-        """Weightiest sentences with who said them, at most 10, in order of the text; those with a name or number go first."""
-        ranked = sorted(
-            range(len(self.sentences)), key=lambda index: (not self._marked(index), -self.sentences[index][2], index)
-        )
+        """The 10 weightiest sentences with who said them, those with a number or another's name counting twice."""
+        others = {part for name in self.names if name not in self.speakers for part in name.split()}
+        others -= {part for speaker in self.speakers for part in speaker.split()}
+        weights = [
+            weight * (2 if _NUMBER.search(said) or not others.isdisjoint(_WORD.findall(said)) else 1)
+            for _, said, weight in self.sentences
+        ]
+        ranked = sorted(range(len(weights)), key=lambda index: (-weights[index], index))
         chosen = (self.sentences[index] for index in sorted(ranked[:10]))
         return [f"{speaker}: {sentence}" if speaker else sentence for speaker, sentence, _ in chosen]
 
@@ -138,7 +153,7 @@ class Reading:
 
     @cached_property
     def by_name(self) -> dict[str, str]:
-        """Each speaker's weightiest sentence; without speakers, each name's weightiest sentence that mentions it."""
+        """Each speaker's weightiest sentence, and for lines without a speaker that of each name in them."""
         found: dict[str, str] = {}
         for speaker, sentence, _ in sorted(self.sentences, key=lambda item: -item[2]):
             keys = [speaker] if speaker else [name for name in self.names[:10] if name in sentence]
@@ -146,15 +161,8 @@ class Reading:
                 found.setdefault(key, sentence)
         return found
 
-    def _marked(self, index: int) -> bool:
-        sentence = self.sentences[index][1]
-        return bool(_NUMBER.search(sentence)) or any(name in sentence[1:] for name in self.names[:20])
-
 
 def content_words(text: str) -> list[str]:
-    """Return the words of a text in lower case that carry meaning, in order, repeats kept."""
-    return [
-        word
-        for found in _WORD.findall(text)
-        if len(word := found.lower().removesuffix("'s").removesuffix("’s")) > 2 and word not in STOP_WORDS
-    ]
+    """Return the words of 3 letters or more that are no stop words, in lower case and in order, repeats kept."""
+    found = (_POSSESSIVE.sub("", word) for word in _WORD.findall(text.lower().replace("\u2019", "'")))
+    return [word for word in found if len(word) > 2 and word not in STOP_WORDS]

@@ -158,6 +158,8 @@ class Scope:
         self._call_llm = call_llm
         self._requests = itertools.count(1)
         self._over: ProgramFault | None = None
+        self._used_seconds = 0.0
+        self._completion_seconds = 0.0
         self.log: list[str] = []
         """What the program logged, oldest first, at most 200 lines."""
 
@@ -188,6 +190,13 @@ class Scope:
     def _request(self, message: dict[str, JSON], seconds: float) -> JSON:
         if self._over is not None:
             raise self._over
+        began, completions = time.monotonic(), self._completion_seconds
+        try:
+            return self._exchange(message, min(seconds, max(0.0, self._box.limits.scope_seconds - self._used_seconds)))
+        finally:
+            self._used_seconds += time.monotonic() - began - (self._completion_seconds - completions)
+
+    def _exchange(self, message: dict[str, JSON], seconds: float) -> JSON:
         number = next(self._requests)
         try:
             self._box.send(self._channel, {**message, "id": number})
@@ -201,7 +210,9 @@ class Scope:
                 began = time.monotonic()
                 calls += 1
                 self._answer_llm(reply, calls)
-                deadline += time.monotonic() - began  # a slow provider is not the program's fault
+                took = time.monotonic() - began
+                self._completion_seconds += took
+                deadline += took  # a slow provider is not the program's fault
             elif reply.get("call") == "log":
                 if len(self.log) < LOG_LINES:
                     self.log.append(str(reply.get("message")))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from evolve.config import Limits
 from evolve.errors import PrerequisiteError, SandboxError
 from evolve.sandbox.base import Say
 from evolve.sandbox.box import Box
@@ -28,7 +29,7 @@ RUNNER_MB = 512
 READY_SECONDS = 120.0
 STREAM = struct.Struct("!BxxxI")
 STDOUT = 1
-REMEDY = "start Docker, or choose sandbox.kind = \"process\""
+REMEDY = 'start Docker, or choose sandbox.kind = "process"'
 
 
 def connect() -> docker.DockerClient:
@@ -84,6 +85,8 @@ class DockerSandbox:
             raise SandboxError(f"the engine did not start a container: {_first_line(error)}") from None
 
     def _create(self) -> Container:
+        from docker.types import LogConfig
+
         limits = self._limits
         memory = f"{limits.memory_mb + RUNNER_MB}m"
         return self._client.containers.create(
@@ -101,7 +104,7 @@ class DockerSandbox:
             security_opt=["no-new-privileges"],
             user="65534:65534",
             ipc_mode="none",
-            log_config={"Type": "none"},
+            log_config=LogConfig(type="none"),
             labels={LABEL: _owner(os.getpid())},
             auto_remove=True,  # the engine removes it even when we are killed: the runner ends when its stdin does
         )
@@ -117,7 +120,7 @@ class DockerTransport:
         self._buffer = bytearray()
         self._closing = False
         wanted = {"stdin": 1, "stdout": 1, "stream": 1}
-        self._attached = client.api.attach_socket(container.id, params=wanted)
+        self._attached = client.api.attach_socket(str(container.id), params=wanted)
         self._socket: socket.socket = getattr(self._attached, "_sock", self._attached)
         self._socket.settimeout(None)  # the client's own time-out is for its requests; a box may be silent for long
         container.start()
@@ -165,7 +168,9 @@ def remove(client: docker.DockerClient, container_id: str) -> str:
         for _ in range(100):
             state = client.api.inspect_container(container_id)["State"]
             if not state["Running"]:
-                how = f"container ended with status {state['ExitCode']}{', out of memory' if state['OOMKilled'] else ''}"
+                how = (
+                    f"container ended with status {state['ExitCode']}{', out of memory' if state['OOMKilled'] else ''}"
+                )
             with contextlib.suppress(docker.errors.APIError):  # "removal already in progress"
                 client.api.remove_container(container_id, force=True)
             time.sleep(0.02)

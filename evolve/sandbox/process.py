@@ -13,9 +13,9 @@ from pathlib import Path
 
 import psutil
 
+from evolve.config import Limits
 from evolve.errors import SandboxError
 from evolve.paths import sandboxes_dir
-from evolve.config import Limits
 from evolve.sandbox.box import Box
 from evolve.sandbox.pool import WarmPool
 
@@ -122,7 +122,7 @@ def _bubblewrap(runner_folder: Path, scratch_mb: int) -> list[str]:
     readable += [sys.prefix, sys.base_prefix, sysconfig.get_path("purelib"), str(runner_folder)]
     readable += [str(Path(sys.executable).resolve().parents[1])]
     binds = [part for path in dict.fromkeys(readable) for part in ("--ro-bind-try", path, path)]
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    command = ["bwrap", "--unshare-all", "--as-pid-1", "--die-with-parent", "--new-session", "--clearenv"]
     command += ["--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
     # /tmp before the binds: a virtual environment may itself be below it.
     command += ["--proc", "/proc", "--dev", "/dev", "--size", str(scratch_mb << 20), "--tmpfs", "/tmp", *binds]

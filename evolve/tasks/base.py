@@ -49,7 +49,7 @@ def read_options(model: type[OptionsT], given: Mapping[str, JSON], *, task: str)
     except ValidationError as error:
         wrong = str(error.errors()[0]["loc"][0])
         expected = model.model_fields[wrong].description
-        raise ConfigError(f"Task {task!r}, option {wrong!r}: found {given[wrong]!r}; expected: {expected}") from None
+        raise ConfigError(f"Task {task!r}, option {wrong!r}: found {given[wrong]!r}. Expected: {expected}") from None
 
 
 def hold_out(queries: Sequence[Query], *, share: float = 0.5, seed: int = 0) -> frozenset[str]:

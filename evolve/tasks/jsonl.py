@@ -150,7 +150,7 @@ def _queries(path: Path, episodes: Sequence[Episode]) -> tuple[tuple[Query, ...]
         raise DataError(f"{path.name}: found 1 query, expected at least 2: one to search with and one to test with.")
     test = frozenset(query.id for query, held_out in rows if held_out)
     if len(test) == len(rows):
-        raise DataError(f"{path.name}: every query says \"split\": \"test\"; leave some without it to search with.")
+        raise DataError(f'{path.name}: every query says "split": "test"; leave some without it to search with.')
     return tuple(query for query, _ in rows), test
 
 
@@ -193,7 +193,7 @@ def _read(path: Path, build: Callable[[Record, int], T]) -> list[T]:
         more = f" ({len(errors) - 1} more lines are wrong.)" if len(errors) > 1 else ""
         raise DataError(errors[0] + more)
     if not values:
-        raise DataError(f"{path.name}: found no records, expected at least one; `evolve init FOLDER` writes an example.")
+        raise DataError(f"{path.name}: found no records, expected one; `evolve init FOLDER` writes an example.")
     return values
 
 
@@ -212,7 +212,7 @@ def _record(line: bytes) -> Record:
     except (ValueError, RecursionError) as error:
         raise DataError(f": not usable JSON: {error}.") from None
     if not isinstance(record, dict):
-        raise DataError(f": found {_shown(record)}, expected an object such as {{\"text\": \"...\"}}.")
+        raise DataError(f': found {_shown(record)}, expected an object such as {{"text": "..."}}.')
     return record
 
 
@@ -253,14 +253,14 @@ def _string(record: Record, field: str, *, default: str | None = None) -> str:
     if value is None and default is not None:
         return default
     if not isinstance(value, str) or not value.strip():
-        _wrong(field, value, "a string" if value != "" else "a string that is not empty")
+        _wrong(field, value, "a string that is not empty" if isinstance(value, str) else "a string")
     return value
 
 
 def _known(record: Record, fields: tuple[str, ...]) -> None:
     for field in record:
         if field not in fields:
-            raise DataError(f": unknown field {field!r}; good fields: {', '.join(fields)}.")
+            raise DataError(f": unknown field {_shown(field)}; good fields: {', '.join(fields)}.")
 
 
 def _wrong(field: str, found: JSON, expected: str) -> NoReturn:
@@ -273,8 +273,8 @@ def _shown(value: JSON) -> str:
 
 
 def _listed(names: Iterable[str]) -> str:
-    first = [*names]
-    return ", ".join(first[:5]) + (f", ... ({len(first)} in all)" if len(first) > 5 else "")
+    shown = [_shown(name) for name in names]
+    return ", ".join(shown[:5]) + (f", ... ({len(shown)} in all)" if len(shown) > 5 else "")
 
 
 def _bytes(path: Path) -> bytes:

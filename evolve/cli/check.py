@@ -1,0 +1,202 @@
+"""`evolve check`: is everything there? Asked before any time or money is spent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import click
+
+from evolve.errors import ConfigError, EvolveError, PrerequisiteError
+
+if TYPE_CHECKING:
+    from evolve.config import Config
+
+State: TypeAlias = Literal["ok", "missing", "wrong", "optional"]
+"""missing: a prerequisite that is needed. wrong: in the configuration or the data. optional: evolve does without."""
+SPACE_MB = 500
+"""Less free disk than this is too little for a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the list."""
+
+    state: State
+    what: str
+    """The prerequisite; where it is not ok, also the remedy."""
+
+
+@click.command()
+@click.argument("target", metavar="[CONFIG|TASK]", required=False)
+def command(target: str | None) -> int:
+    """Check that everything is there before a run.
+
+    Looks at Python, git, the sandboxes, the runs folder, the tasks' data and, where one is given, the configuration.
+    Builds the sandbox image where an engine answers, and removes containers that a killed run left.
+    """
+    states = set()
+    for finding in findings(target):
+        states.add(finding.state)
+        click.echo(f"{finding.state:<9} {finding.what}")
+    if "missing" in states:
+        click.echo("\nSomething is missing: see the lines above.", err=True)
+        return PrerequisiteError.exit_code
+    if "wrong" in states:
+        return ConfigError.exit_code
+    named = target or "chronicle"
+    click.echo(f"\nEverything is there. Next: evolve run {named}")
+    return 0
+
+
+def findings(target: str | None) -> Iterator[Finding]:
+    """Yield what is found, each as soon as it is known."""
+    yield Finding("ok", f"Python {sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}")
+    yield _git()
+    config, found = _config(target)
+    yield from found
+    yield from _engine(config)
+    yield _process()
+    yield _runs_folder()
+    yield _ray()
+    yield from _seeds(config)
+    yield from _tasks(config)
+
+
+def _config(target: str | None) -> tuple[Config | None, list[Finding]]:
+    from evolve.config import load_config
+
+    if target is None:
+        return None, []
+    try:
+        return load_config(target), [Finding("ok", f"configuration {target}")]
+    except ConfigError as error:
+        return None, [Finding("wrong", f"configuration: {error}")]
+
+
+def _git() -> Finding:
+    if shutil.which("git") is None:
+        return Finding("missing", "git: install it (Debian: apt install git); the lineage of a run is a git repository")
+    words = subprocess.run(["git", "--version"], capture_output=True, text=True, check=False).stdout
+    return Finding("ok", f"git {words.removeprefix('git version').strip()}")
+
+
+def _engine(config: Config | None) -> Iterator[Finding]:
+    """The Docker engine, the image, and what killed runs left."""
+    from evolve.sandbox.docker import connect, leftovers, remove
+    from evolve.sandbox.image import ensure_image
+
+    wanted = config is not None and config.sandbox.kind == "docker"
+    try:
+        client = connect()
+    except PrerequisiteError as error:
+        without = "" if wanted else " Without one, programs run in the process sandbox."
+        yield Finding("missing" if wanted else "optional", f"Docker: {error}{without}")
+        return
+    try:
+        yield Finding("ok", f"Docker engine {client.version()['Version']}")
+        image = ensure_image(client, say=lambda line: click.echo(line, err=True))
+        built = "was there" if image.build_seconds is None else f"built in {image.build_seconds:.0f} s"
+        yield Finding("ok", f"sandbox image {image.tag}: {image.size_mb:,.0f} MB, {built}")
+        left = leftovers(client)
+        for container in left:
+            remove(client, container)
+        yield Finding("ok", f"leftovers: {f'{len(left)} containers of killed runs removed' if left else 'none'}")
+    except EvolveError as error:
+        yield Finding("missing", f"Docker: {error}")
+    finally:
+        client.close()
+
+
+def _process() -> Finding:
+    from evolve.config import Limits
+    from evolve.sandbox import open_sandbox
+
+    began = time.monotonic()
+    sandbox = open_sandbox("process", Limits(), warm=0)
+    try:
+        sandbox.start().close()
+    except EvolveError as error:
+        return Finding("missing", f"process sandbox: {error}; reinstall evolve, or use Docker")
+    finally:
+        sandbox.close()
+    what = f"{sandbox.describe()}; starts in {time.monotonic() - began:.1f} s"
+    return Finding("ok" if "bubblewrap:" in what else "optional", what)
+
+
+def _runs_folder() -> Finding:
+    from evolve.paths import runs_dir
+
+    folder = runs_dir()
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        return Finding("missing", f"runs folder {folder}: {there} cannot be written to; set EVOLVE_RUNS to a folder that can")
+    free = shutil.disk_usage(there).free / 1e6
+    if free < SPACE_MB:
+        return Finding("missing", f"runs folder {folder}: {free:,.0f} MB free, {SPACE_MB} MB needed; make room or set EVOLVE_RUNS")
+    return Finding("ok", f"runs folder {folder}: can be written to, {free / 1000:,.1f} GB free")
+
+
+def _ray() -> Finding:
+    try:
+        import ray
+    except ImportError as error:
+        return Finding("missing", f"Ray: {error}; reinstall evolve, or give --workers 1")
+    return Finding("ok", f"Ray {ray.__version__}")
+
+
+def _seeds(config: Config | None) -> Iterator[Finding]:
+    from evolve.config import Search
+    from evolve.program import load
+    from evolve.session import find_program
+
+    names = config.search.seeds if config else Search().seeds
+    wrong = []
+    for name in names:
+        try:
+            load(find_program(name))
+        except EvolveError as error:
+            wrong.append(Finding("wrong", f"seed {name}: {error}"))
+    yield from wrong
+    if not wrong:
+        yield Finding("ok", f"seeds: {', '.join(names)}")
+
+
+def _tasks(config: Config | None) -> Iterator[Finding]:
+    from evolve.tasks import load
+
+    if config is None:
+        yield _task("chronicle", lambda: len(load("chronicle").queries))
+        yield _locomo()
+    elif config.task != "locomo" or _locomo().state == "ok":
+        yield _task(config.task, lambda: len(load(config.task, config.task_options).queries))
+    else:
+        yield _locomo()
+
+
+def _task(name: str, queries: Callable[[], int]) -> Finding:
+    try:
+        return Finding("ok", f"task {name}: {queries():,} queries")
+    except PrerequisiteError as error:
+        return Finding("missing", f"task {name}: {error}")
+    except EvolveError as error:
+        return Finding("wrong", f"task {name}: {error}")
+
+
+def _locomo() -> Finding:
+    """Looked for, never downloaded: a check must not fetch anything behind the user's back."""
+    from evolve.tasks.data import data_folder
+    from evolve.tasks.locomo import LICENCE, URL
+
+    path = data_folder() / "locomo" / "locomo10.json"
+    if path.is_file():
+        return Finding("ok", f"task locomo: its data is at {path}")
+    return Finding("optional", f"task locomo: no data yet; `evolve run locomo` downloads it once from {URL} ({LICENCE})")

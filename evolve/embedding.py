@@ -1,0 +1,35 @@
+"""Sentence vectors on the host, from the weights that ship in wordllama's wheel: no download, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+DIMENSIONS = 256
+
+
+def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return one unit row per text, shape (len(texts), 256), float32."""
+    import numpy as np
+
+    if not texts:
+        return np.zeros((0, DIMENSIONS), dtype=np.float32)
+    rows = np.asarray(_model().embed([text or " " for text in texts], norm=False), dtype=np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
+    return unit
+
+
+@cache
+def _model() -> Any:
+    import wordllama
+
+    # wordllama's own look-up misses the weights that it ships; the folder of the package is the right "cache".
+    folder = Path(wordllama.__file__).parent
+    return wordllama.WordLlama.load(cache_dir=folder, dim=DIMENSIONS, disable_download=True)

@@ -1,0 +1,1 @@
+"""Measuring programs: splits, the evaluation itself, and its statistics."""

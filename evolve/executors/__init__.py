@@ -1,0 +1,1 @@
+"""Handing jobs to workers: `serial` and `ray` behind one seam."""

@@ -1,0 +1,1 @@
+"""The words that lives are told in: data, no logic."""

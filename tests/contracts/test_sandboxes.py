@@ -1,0 +1,39 @@
+"""Both sandboxes pass the contract that ships with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from evolve.sandbox.base import Sandbox
+from evolve.sandbox.docker import DockerSandbox
+from evolve.sandbox.process import ProcessSandbox
+from evolve.testing.sandbox_contract import LIMITS, SandboxContract
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Sandbox]:
+    sandbox = ProcessSandbox(LIMITS, warm=2)
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture(scope="module")
+def docker() -> Iterator[Sandbox]:
+    sandbox = DockerSandbox(LIMITS, warm=2)
+    yield sandbox
+    sandbox.close()
+
+
+class TestProcess(SandboxContract):
+    @pytest.fixture
+    def sandbox(self, process: Sandbox) -> Sandbox:
+        return process
+
+
+@pytest.mark.docker
+class TestDocker(SandboxContract):
+    @pytest.fixture
+    def sandbox(self, docker: Sandbox) -> Sandbox:
+        return docker
