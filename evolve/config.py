@@ -1,4 +1,4 @@
-"""Everything a user may set, checked before anything runs. TOML keys and `--set` keys are the same; unknown ones are errors."""
+"""Everything a user may set, checked before anything runs. Unknown keys are errors, in TOML and in `--set` alike."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every error that evolve raises on purpose, each with the exit code that the command line gives it.
 
-A candidate's failure is data (`evolve.types.Case`), the system's failure is one of these. Messages are one line: the bad
-value, the good values, the next step.
+A candidate's failure is data (`evolve.types.Case`), the system's failure is one of these. Messages are one line: the
+bad value, the good values, the next step.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Scores: TypeAlias = Mapping[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """What differs between two runs that are otherwise the same. Nothing in a search depends on it but `budget.hours`."""
+    """What differs between two runs that are otherwise the same. In a search only `budget.hours` depends on it."""
 
     at: str
     """UTC, ISO 8601."""

@@ -18,7 +18,7 @@ FINALISTS = 3
 
 
 def choose_winner(recorder: Recorder, executor: Executor[Job, Done], splits: Splits) -> None:
-    """Measure the finalists on fresh queries and record the best on static and fresh together. Does nothing the second time."""
+    """Measure the finalists on fresh queries, and record the best on static and fresh together; once in a run."""
     if recorder.population.winner is not None or not recorder.population.scored:
         return
     ranked = sorted(recorder.population.scored, key=lambda candidate: -candidate.mean)

@@ -52,7 +52,8 @@ class Journal:
                 raise
         except OSError as error:
             raise RunFolderError(
-                f"{self.path} cannot be written ({error.strerror}); make room or permit it, then run the same command again."
+                f"{self.path} cannot be written ({error.strerror}); "
+                "make room or permit it, then run the same command again."
             ) from None
 
     def close(self) -> None:

@@ -1,4 +1,7 @@
-"""The driver's pen: the only place that writes a run folder. Git first, then the journal, so that no event names what is missing."""
+"""The driver's pen: the only place that writes a run folder.
+
+Git first, then the journal: no event names a commit that is missing.
+"""
 
 from __future__ import annotations
 

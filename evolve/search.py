@@ -1,7 +1,7 @@
 """The search, whole: select parents from what is known now, propose, measure, record; as soon as a slot is free, again.
 
-Read this file first. M* (arXiv 2604.11811) searches one candidate at a time; this loop keeps as many attempts at work as there
-are workers, and every draw of attempt n comes from Random(f"{seed}:{n}"), so one worker repeats itself exactly.
+Read this file first. M* (arXiv 2604.11811) searches one candidate at a time; this loop keeps as many attempts at work
+as there are workers, and every draw of attempt n comes from Random(f"{seed}:{n}"), so one worker repeats itself.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FRUITLESS = 40
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """One run's search: fill the free slots, wait for whichever attempt ends first, record it, until a budget is used up."""
+    """One run's search: fill the free slots, wait for whichever attempt ends first, record it, and so on."""
 
     config: Config
     splits: Splits

@@ -57,7 +57,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """ "finished", "stopped" (cleanly, can go on), "running", or "interrupted" (ended without a word; can go on)."""
+        """One of "finished", "running", "stopped" (cleanly; can go on), "interrupted" (without a word; can go on)."""
         stopped = self.population.stopped
         if stopped is not None:
             return "finished" if stopped.reason == "finished" else "stopped"
@@ -83,7 +83,7 @@ class Run:
         return self.population.candidates[id]
 
     def cases(self, candidate: str, split: str = "static") -> tuple[Case, ...]:
-        """Return the full case records of a candidate on "static", "fresh" or "test" queries; () where there are none."""
+        """Return a candidate's full case records on the "static", "fresh" or "test" queries; () where it has none."""
         archive = Archive(self.paths.lineage)
         try:
             return archive.cases(f"refs/candidates/{self.candidate(candidate).id}", split)

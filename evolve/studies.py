@@ -1,4 +1,4 @@
-"""The tune operator's studies as an Optuna journal, for Optuna's own tools. The run's journal is the truth; this is remade from it."""
+"""The tune operator's studies as an Optuna journal, for Optuna's own tools; remade from the run's journal."""
 
 from __future__ import annotations
 

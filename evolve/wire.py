@@ -1,7 +1,7 @@
 """Frames between a worker and a sandbox: a header of length (u32) and channel (u16), big-endian, then UTF-8 JSON.
 
-Channel 0 is the runner itself; every other channel is one scope's process. An empty payload to a channel ends that scope.
-The runner in `sandboxes/` speaks the same format and cannot import this module; a test holds the two together.
+Channel 0 is the runner itself; every other channel is one scope's process. An empty payload to a channel ends that
+scope. The runner in `sandboxes/` speaks the same format and cannot import this module; a test holds them together.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ class Decoder:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Yield the frames that `data` completes. Raises WireError at the first oversized one; the stream is then lost."""
+        """Yield the frames that `data` completes.
+
+        Raises WireError at the first oversized one; the stream is then lost.
+        """
         self._buffer += data
         while len(self._buffer) >= HEADER.size:
             length, channel = HEADER.unpack_from(self._buffer)

@@ -1,4 +1,4 @@
-"""Inside the sandbox, in a scope's own process: loads the program and serves `write` and `read` until the link closes."""
+"""Inside the sandbox, in a scope's own process: loads the program, serves `write` and `read` until the link closes."""
 
 import json
 import linecache

@@ -1,7 +1,8 @@
 """Inside the sandbox: relays frames between the worker (stdin, stdout) and one forked process per scope.
 
-The parent never runs a line of the program, never parses what a scope says, and passes it on tagged with a channel number
-that the scope cannot choose. It ends when stdin ends, and takes every process below it along. Never imports evolve.
+The parent never runs a line of the program, never parses what a scope says, and passes it on tagged with a channel
+number that the scope cannot choose. It ends when stdin ends, and takes every process below it along. Never imports
+evolve.
 """
 
 import contextlib

@@ -79,7 +79,7 @@ class KnowledgeBase:
         self.db.execute("CREATE TABLE lines (id INTEGER PRIMARY KEY, episode INT, date TEXT, speaker TEXT, text TEXT)")
         self.db.execute(f"CREATE VIRTUAL TABLE words USING fts5(text, tokenize = '{tokenizer}')")
         self.lines = []
-        self.vectors = np.zeros((0, 256), dtype=np.float32)
+        self.vectors = np.zeros((0, 0), dtype=np.float32)
 
     def write(self, item, raw_text):
         episode = self.lines[-1][1] + 1 if self.lines else 0
@@ -96,7 +96,8 @@ class KnowledgeBase:
         self.db.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", new)
         first = len(self.lines) + 1
         self.db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", enumerate(indexed, first))
-        self.vectors = np.vstack([self.vectors, self.toolkit.embed(indexed)])
+        vectors = self.toolkit.embed(indexed)
+        self.vectors = np.vstack([self.vectors, vectors]) if self.lines else vectors
         self.lines.extend(new)
 
     def read(self, query):

@@ -134,15 +134,15 @@ def _runs_folder() -> Finding:
     from evolve.paths import runs_dir
 
     folder = runs_dir()
-    there = folder
+    there, what = folder, f"runs folder {folder}"
     while not there.exists() and there != there.parent:
         there = there.parent
     if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
-        return Finding("missing", f"runs folder {folder}: {there} cannot be written to; set EVOLVE_RUNS to a folder that can")
+        return Finding("missing", f"{what}: {there} is not writable; set EVOLVE_RUNS to a folder that is")
     free = shutil.disk_usage(there).free / 1e6
     if free < SPACE_MB:
-        return Finding("missing", f"runs folder {folder}: {free:,.0f} MB free, {SPACE_MB} MB needed; make room or set EVOLVE_RUNS")
-    return Finding("ok", f"runs folder {folder}: can be written to, {free / 1000:,.1f} GB free")
+        return Finding("missing", f"{what}: {free:,.0f} MB free, {SPACE_MB} MB needed; make room, or set EVOLVE_RUNS")
+    return Finding("ok", f"{what}: writable, {free / 1000:,.1f} GB free")
 
 
 def _ray() -> Finding:
@@ -199,4 +199,5 @@ def _locomo() -> Finding:
     path = data_folder() / "locomo" / "locomo10.json"
     if path.is_file():
         return Finding("ok", f"task locomo: its data is at {path}")
-    return Finding("optional", f"task locomo: no data yet; `evolve run locomo` downloads it once from {URL} ({LICENCE})")
+    what = f"task locomo: no data yet; `evolve run locomo` downloads it once ({LICENCE}) from {URL}"
+    return Finding("optional", what)

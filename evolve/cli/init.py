@@ -14,10 +14,10 @@ def command(folder: Path) -> None:
 
     Writes a small commented example into FOLDER; it runs as it is. Replace its episodes and queries with yours.
     """
+    from evolve.tasks import BUILT_IN
     from evolve.tasks.jsonl import init_folder
 
     for path in init_folder(folder):
         click.echo(f"wrote {path}")
-    # A bare word is first looked up among the built-in tasks.
-    named = folder if "/" in str(folder) else f"./{folder}"
+    named = f"./{folder}" if str(folder) in BUILT_IN else folder
     click.echo(f"\nNext: put your own episodes and queries there, or try the example:\n  evolve run {named}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -119,7 +119,7 @@ def _print_candidate(out: Console, run: Run, candidate: Candidate, shown: Summar
         out.print("\nA seed has no parent to differ from.")
 
 
-def _print_scores(out: Console, measured: dict[str, Sequence[Case]]) -> None:
+def _print_scores(out: Console, measured: Mapping[str, Sequence[Case]]) -> None:
     from evolve.cli.text import plain, span, table
     from evolve.summary import score
 
@@ -162,7 +162,8 @@ def _print_worst(out: Console, cases: Iterable[Case]) -> None:
 def _print_diff(out: Console, old: Candidate, new: Candidate) -> None:
     from evolve.program import unified_diff
 
-    text = unified_diff(old.source or "", new.source or "", old_name=f"{old.id}/program.py", new_name=f"{new.id}/program.py")
+    names = {"old_name": f"{old.id}/program.py", "new_name": f"{new.id}/program.py"}
+    text = unified_diff(old.source or "", new.source or "", **names)
     out.print()
     _print_code(out, text, "diff")
 

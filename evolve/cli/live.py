@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evolve.cli.text import console, count, cut, duration
-from evolve.events import AttemptEnded, AttemptStarted, Event, Measured, RunStarted, WinnerChosen
+from evolve.events import AttemptEnded, AttemptStarted, Event, Measured, RunStopped, WinnerChosen
 from evolve.population import SEED, Candidate, Population
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Progress:
             self.measured += 1
 
     def left(self) -> float | None:
-        """Estimate the seconds of search that are left, from this session's pace; None where it is too early to tell."""
+        """Estimate from this session's pace the seconds of search that are left; None where it is too early to tell."""
         population, budget = self.population, self.config.budget
         waiting = len(self.config.search.seeds) - len(population.seeds) + budget.candidates - population.children
         if self.measured < 2 or waiting <= 0:
@@ -149,8 +149,6 @@ class Screen(Progress):
         """Note what began and what ended."""
         super().event(event, population)
         match event:
-            case RunStarted():
-                pass
             case AttemptStarted():
                 self.phase = "searching"
                 self.at_work[event.attempt] = event
@@ -163,6 +161,8 @@ class Screen(Progress):
                 self.phase = "asking the held-out queries" if event.split == "test" else "choosing the winner"
                 self.stages.pop(event.candidate, None)
                 self.lately.append(f"{event.candidate}  {event.split:<9}  {_mean(event):.3f}")
+            case RunStopped():
+                self.phase = "ending the workers"
             case WinnerChosen():
                 self.phase = "asking the held-out queries"
                 self.lately.append(f"{event.candidate}  is the winner")
@@ -174,7 +174,7 @@ class Screen(Progress):
         lines = [_text(""), self._bar(), _text(self._best()), _text("")]
         lines += [_text(f"  {line}") for line in self._working()]
         lines += [_text("")] + [_text(f"  {line}", style="dim") for line in _padded(self.lately[-LATELY:], LATELY)]
-        if self.asked_to_stop:
+        if self.asked_to_stop and self.at_work:
             lines.append(_text(FINISHING, style="bold yellow"))
         return Group(*lines)
 

@@ -56,8 +56,8 @@ class Commands(click.Group):
 def group(context: click.Context) -> None:
     """Find the memory program that fits your task.
 
-    A memory program is Python code that decides what an agent writes down, how it is kept and what is read back. `evolve
-    run chronicle` starts a search on a task that ships with evolve, without a key, a model or a download.
+    A memory program is Python code that decides what an agent writes down, how it is kept and what is read back.
+    `evolve run chronicle` starts a search on a task that ships with evolve, without a key, a model or a download.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -92,7 +92,8 @@ def explain(error: Exception) -> tuple[str, int | None]:
         return _usage(error), 2
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" at {error.filename}" if error.filename else ""
-        return f"no space is left on the disk{where}; make room, then type the same command again.", RunFolderError.exit_code
+        message = f"no space is left on the disk{where}; make room, then type the same command again."
+        return message, RunFolderError.exit_code
     return f"{type(error).__name__}: {_one_line(str(error))[:300]} (--debug shows the traceback)", None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from collections.abc import Callable
 from types import FrameType, TracebackType
@@ -12,7 +13,9 @@ import click
 @click.command()
 @click.argument("target", metavar="CONFIG|TASK")
 @click.option("--name", help="Name of the run; default: the task's. A run of that name that is there goes on.")
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key of the configuration; repeatable.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a key of the configuration; repeatable."
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Candidates at work at a time; default: one per processor.")
 @click.option("--quiet", is_flag=True, help="Print the result and nothing else.")
 def command(target: str, name: str | None, settings: tuple[str, ...], workers: int | None, quiet: bool) -> int:
@@ -35,8 +38,8 @@ def command(target: str, name: str | None, settings: tuple[str, ...], workers: i
     config = load_config(target, settings).resolved()
     chosen = name or default_name(config)
     folder = runs_dir() / chosen
-    words = ["evolve run", target, *([f"--name {name}"] if name else []), *(f"--set '{setting}'" for setting in settings)]
-    how_to_go_on = f"to go on: {' '.join(words)}"
+    words = ["evolve", "run", target, *(["--name", name] if name else [])]
+    how_to_go_on = f"to go on: {shlex.join([*words, *(word for setting in settings for word in ('--set', setting))])}"
     with progress(config, chosen, quiet=quiet) as view, Interrupt(view.interrupted) as interrupt:
         view.opened(folder)
         try:
@@ -71,7 +74,7 @@ class Interrupt:
         signal.signal(signal.SIGINT, self._first)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         signal.signal(signal.SIGINT, self._before)
 
     def _first(self, number: int, frame: FrameType | None) -> None:

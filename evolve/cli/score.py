@@ -36,7 +36,9 @@ class Measured(TypedDict):
     default="static",
     help="The queries that a search sees (the default), or the held-out ones.",
 )
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set any key of the configuration; repeatable.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a key of the configuration; repeatable."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(program: str, target: str, split: str, settings: tuple[str, ...], as_json: bool) -> None:
     """Measure a memory program on a task, without a search.
@@ -48,6 +50,7 @@ def command(program: str, target: str, split: str, settings: tuple[str, ...], as
     evolve score my_program.py locomo --split test
     """
     from evolve.config import load_config
+    from evolve.evaluation.evaluate import Lease
     from evolve.evaluation.splits import make_splits
     from evolve.paths import seeds_dir
     from evolve.program import load
@@ -66,7 +69,8 @@ def command(program: str, target: str, split: str, settings: tuple[str, ...], as
         rows = []
         for name, parsed in programs.items():
             _say(f"measuring {name} on {len(queries)} queries")
-            rows.append(_measured(name, evaluator.evaluate(parsed, works, stage=lambda text: None)))
+            with Lease(evaluator.sandbox) as lease:
+                rows.append(_measured(name, evaluator.evaluate(parsed, works, lease, stage=lambda text: None)))
     finally:
         evaluator.sandbox.close()
     rows.sort(key=lambda row: -row["score"]["mean"] if row["score"] else 1.0)
@@ -119,6 +123,7 @@ def _print(rows: Sequence[Measured], config: Config, split: str, works: Sequence
     for row in rows:
         for number, whose in ((row["program_faults"], "the program"), (row["infrastructure_faults"], "the sandbox")):
             if number:
-                faults.append(f"  {row['program']}: {count(number, 'query')} failed in {whose}; {cut(row['reasons'][0], 200)}")
+                reason = cut(row["reasons"][0], 200)
+                faults.append(f"  {row['program']}: {count(number, 'query')} failed in {whose}; {reason}")
     print_block(out, "Faults (the program's count as 0, the sandbox's are left out)", faults)
     out.print(f"\n{WHAT_SUPPORT_IS}")

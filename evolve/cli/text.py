@@ -12,6 +12,7 @@ from evolve.summary import WHAT_SUPPORT_IS, CandidateSummary, Score, Summary
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
     from rich.tree import Tree
 
 PIPE_WIDTH = 120
@@ -124,11 +125,10 @@ def print_outcome(out: Console, run: Summary) -> None:
     out.print(spent(run))
 
 
-def _print_test(
-    out: Console, run: Summary, best: CandidateSummary, by_id: dict[str, CandidateSummary]
-) -> None:
+def _print_test(out: Console, run: Summary, best: CandidateSummary, by_id: dict[str, CandidateSummary]) -> None:
     if run["test"] is None:
-        out.print("The held-out test comes at the end of the run." if run["status"] != "finished" else "No query is held out.")
+        over = run["status"] == "finished"
+        out.print("No query is held out." if over else "The held-out test comes at the end of the run.")
         return
     out.print(f"Held-out test, {count(run['test']['n'], 'query')} that chose nobody:")
     rows = table("", "support", "95 % interval", "", right=("support",))
@@ -256,7 +256,7 @@ def _kind(reason: str) -> str:
     return next((kind for pattern, kind in _KINDS if pattern.match(reason)), reason)
 
 
-def _line(text: str) -> object:
+def _line(text: str) -> Text:
     from rich.text import Text
 
     return Text(text, no_wrap=True, overflow="ellipsis")

@@ -39,12 +39,12 @@ def mean_interval(scores: Sequence[float]) -> Interval | None:
 
 
 def paired_difference(scores: Mapping[str, float], other: Mapping[str, float]) -> Interval | None:
-    """Return the mean of `scores - other` over the queries that both have, with its interval; None where there are none."""
+    """Return the mean of `scores - other` over the queries that both have, with its interval; None without pairs."""
     return mean_interval([scores[query] - other[query] for query in sorted(scores.keys() & other.keys())])
 
 
 def permutation_p(scores: Mapping[str, float], other: Mapping[str, float]) -> float | None:
-    """Return the two-sided p of a paired sign-flip permutation test that both have the same mean; None without pairs."""
+    """Return the two-sided p of a paired sign-flip permutation test of equal means; None without pairs."""
     import numpy as np
 
     shared = sorted(scores.keys() & other.keys())

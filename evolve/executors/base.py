@@ -39,7 +39,10 @@ class Executor(Protocol[Takes, Gives]):
         ...
 
     def next(self) -> tuple[Key, Gives]:
-        """Block until a job is done and return it. Raises what the worker raised, EvolveError where workers keep dying."""
+        """Block until a job is done and return it.
+
+        Raises what the worker raised, EvolveError where workers keep dying.
+        """
         ...
 
     def close(self) -> None:

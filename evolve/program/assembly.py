@@ -53,7 +53,7 @@ def _assignments(body: Iterable[Statement]) -> list[tuple[str, cst.Assign | cst.
 
 def assemble_read(base: tuple[str, Layout], donor: tuple[str, Layout], plan: Plan) -> str:
     """Return the base with the donor's read path in the place of its own, as the plan says."""
-    module, other = _flat_module(base[0]), _flat_module(donor[0])
+    module, other = _flat_module(base[0]), _flat_module(donor[0]).visit(_Reindented())
     ours, theirs = _pieces(base[1].units, module.body), _pieces(donor[1].units, other.body)
     ours = [other for piece in ours for other in _without_imports(piece, plan.gone.names)]
     moving = [piece for piece in theirs if piece.unit.binds & plan.moved.names]
@@ -71,6 +71,15 @@ def assemble_read(base: tuple[str, Layout], donor: tuple[str, Layout], plan: Pla
     for spec in sorted(specs - present, key=lambda spec: (spec.module or "", spec.original)):
         body = _with_import(body, spec)
     return module.with_changes(body=body).code
+
+
+class _Reindented(cst.CSTTransformer):
+    """Lets every block take the indentation of the module that it comes to."""
+
+    def leave_IndentedBlock(  # noqa: N802 (libcst calls it by this name)
+        self, original_node: cst.IndentedBlock, updated_node: cst.IndentedBlock
+    ) -> cst.BaseSuite:
+        return updated_node.with_changes(indent=None)
 
 
 def _flat_module(source: str) -> cst.Module:
@@ -169,7 +178,8 @@ def _knowledge_base(
     read = next(i for i, piece in enumerate(pieces) if "read" in piece.unit.binds)
     body[read + 1 : read + 1] = methods
     top = next(i for i, node in enumerate(body) if isinstance(node, cst.FunctionDef | cst.ClassDef))
-    body[top:top] = [_spaced(piece.node, 0) for piece in attributes]
+    lone = top == 0 or not isinstance(pieces[top - 1].unit.statement, ast.Assign | ast.AnnAssign)
+    body[top:top] = [_spaced(piece.node, 1 if lone and top and not i else 0) for i, piece in enumerate(attributes)]
     if attributes:
         body[top + len(attributes)] = _spaced(body[top + len(attributes)], 1)
     changed: Statement = base[0].with_changes(body=block.with_changes(body=body))

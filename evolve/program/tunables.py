@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from types import EllipsisType
+from typing import TypeGuard
 
 from evolve.errors import ProgramError
-from evolve.program.syntax import Binding, constant, is_json, literal_text, literal_value, quoted
-from evolve.types import JSON, Tunable
+from evolve.program.syntax import Binding, constant, literal_text, literal_value, quoted
+from evolve.types import Scalar, Tunable
 
 _FORM = 'a dict literal like {"K": (1, 10), "MODE": ["a", "b"]}'
-_RANGE_OR_CHOICES = "(low, high) with two numbers, or a list of two or more choices"
+_RANGE_OR_CHOICES = "(low, high) with two numbers, or a list of two or more numbers, strings, bools or None"
 
 
 def read_tunables(bound: Mapping[str, tuple[Binding, ...]]) -> tuple[Tunable, ...]:
@@ -60,59 +62,57 @@ def _read_tunable(name: str, allowed: ast.expr, bound: Mapping[str, tuple[Bindin
     return tunable
 
 
-def _value(name: str, place: Binding) -> JSON:
-    expected = "a number, a string, a bool, None or a list of these, assigned to this name alone"
+def _value(name: str, place: Binding) -> Scalar:
     assert place.value is not None
-    try:
-        value = literal_value(place.value)
-    except ValueError:
-        found = f"{name} = {quoted(place.value)}"
-        raise ProgramError(line=place.line, found=found, expected=expected) from None
     alone = not isinstance(place.statement, ast.Assign) or len(place.statement.targets) == 1
-    if isinstance(value, dict) or not alone:
+    value = _scalar(place.value) if alone else ...
+    if value is ...:
+        expected = f"a number, a string, a bool or None, assigned to {name} alone"
         raise ProgramError(line=place.line, found=quoted(place.statement), expected=expected)
     return value
+
+
+def _scalar(node: ast.expr) -> Scalar | EllipsisType:
+    """Return the value of a literal; `...` where it is no scalar, because None is one."""
+    try:
+        value = literal_value(node)
+    except ValueError:
+        return ...
+    return ... if isinstance(value, list | dict) else value
 
 
 def _range(node: ast.expr) -> tuple[float | int, float | int] | None:
     """Return the two ends of a tuple; None where the node is not a tuple."""
     if not isinstance(node, ast.Tuple):
         return None
-    try:
-        ends = [literal_value(part) for part in node.elts]
-    except ValueError:
-        ends = []
-    if len(ends) != 2 or not all(_is_number(end) for end in ends):
+    ends = [value for value in map(_scalar, node.elts) if _is_number(value)]
+    if len(node.elts) != 2 or len(ends) != 2:
         raise ProgramError(line=node.lineno, found=quoted(node), expected=_RANGE_OR_CHOICES)
     low, high = ends
-    assert isinstance(low, int | float)
-    assert isinstance(high, int | float)
     if not low < high:
         raise ProgramError(line=node.lineno, found=f"the range {quoted(node)}", expected="low < high")
     return low, high
 
 
-def _choices(name: str, node: ast.expr) -> tuple[JSON, ...]:
-    try:
-        choices = literal_value(node)
-    except ValueError:
-        choices = None
-    if not isinstance(choices, list) or len({repr(choice) for choice in choices}) < 2:
+def _choices(name: str, node: ast.expr) -> tuple[Scalar, ...]:
+    values = [_scalar(part) for part in node.elts] if isinstance(node, ast.List) else []
+    choices = tuple(value for value in values if value is not ...)
+    if len(choices) != len(values) or len({repr(choice) for choice in choices}) < 2:
         found = f"{quoted(node)} for {name} in TUNABLES"
         raise ProgramError(line=node.lineno, found=found, expected=_RANGE_OR_CHOICES)
-    return tuple(choices)
+    return choices
 
 
-def fits(value: JSON, tunable: Tunable) -> bool:
+def fits(value: Scalar, tunable: Tunable) -> bool:
     """Tell whether a value is inside the tunable's range or among its choices. True and 1 are two values here."""
     if tunable.choices:
         return any(repr(value) == repr(choice) for choice in tunable.choices)
     low, high = tunable.low, tunable.high
-    if not is_json(value) or isinstance(value, bool) or not isinstance(value, int | float):
+    if low is None or high is None or not _is_number(value):
         return False
     whole = isinstance(low, int) and isinstance(high, int)
-    return low is not None and high is not None and low <= value <= high and (isinstance(value, int) or not whole)
+    return low <= value <= high and (isinstance(value, int) or not whole)
 
 
-def _is_number(value: JSON) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,4 +1,4 @@
-"""The sandbox without an engine: a child process with rlimits, an empty environment, and bubblewrap where there is one."""
+"""The sandbox without an engine: a child process with limits, an empty environment, and bubblewrap where it works."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class ProcessTransport:
     """A runner as a child process, spoken to over its pipes."""
 
     def __init__(self, command: list[str]) -> None:
-        # One thread each for numpy's and the tokenizer's pools: they would not survive the fork, and results stay equal.
+        # One thread each for numpy's and the tokenizer's pools: they do not survive a fork, and results stay equal.
         environment = {"TOKENIZERS_PARALLELISM": "false", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         try:
             self._process = subprocess.Popen(

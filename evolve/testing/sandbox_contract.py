@@ -7,6 +7,7 @@ class TestMySandbox(SandboxContract):
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 import threading
 import time
@@ -16,7 +17,7 @@ from typing import NoReturn
 import pytest
 
 from evolve.config import Limits
-from evolve.errors import ProgramFault
+from evolve.errors import EvolveError, ProgramFault
 from evolve.sandbox.base import Sandbox
 from evolve.sandbox.box import Box, Scope
 from evolve.types import JSON
@@ -231,10 +232,15 @@ class SandboxContract:
     @pytest.mark.parametrize("where", ["top", "init", "write", "read"])
     def test_an_endless_loop_is_killed(self, box: Box, where: str) -> None:
         began = time.monotonic()
-        with pytest.raises(ProgramFault) as caught:
-            memory = self._open(box, program(**{where: "while True: pass"}))
+        source = program(**{where: "while True: pass"})
+
+        def use() -> None:
+            memory = self._open(box, source)
             memory.write({}, "x")
             memory.read({})
+
+        with pytest.raises(ProgramFault) as caught:
+            use()
         assert caught.value.kind == "timeout"
         assert time.monotonic() - began < LIMITS.load_seconds + 5
 
@@ -384,19 +390,26 @@ class SandboxContract:
             read="return 'survived'",
         )
         memory, other = self._open(box, source), self._open(box, program(read="return 'honest'"))
-        try:
+        with contextlib.suppress(ProgramFault):  # either it gets through, or it is ended for flooding
             memory.write({}, "x")
-        except ProgramFault as fault:
-            assert fault.kind in ("protocol", "timeout")
         assert len(memory.log) <= 200
         assert other.read({}) == "honest"
 
     def test_a_closed_box_leaves_nothing(self, sandbox: Sandbox) -> None:
         box = sandbox.start()
         memory = self._open(box, program(imports="import time", read="time.sleep(600)"))
-        thread = threading.Thread(target=lambda: pytest.raises(Exception, memory.read, {}))
+        ends: list[EvolveError] = []
+
+        def read() -> None:
+            try:
+                memory.read({})
+            except EvolveError as error:
+                ends.append(error)
+
+        thread = threading.Thread(target=read)
         thread.start()
         box.close()
         thread.join(timeout=10)
         assert not thread.is_alive()
+        assert len(ends) == 1
         assert box.ended

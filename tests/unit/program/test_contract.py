@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evolve.errors import ConfigError, ProgramError
 from evolve.paths import seeds_dir
-from evolve.program import load, parse
+from evolve.program import digest, load, parse
 from evolve.types import Field, Tunable
 
 PROGRAM = '''\
@@ -342,7 +344,8 @@ REFUSED = {
     ),
     "tunable loop": (PROGRAM + "for K1 in ():\n    pass\n", 37, "a second assignment of K1", "once"),
     "tunable computed": (changed("K1 = 5", "K1 = len('12345')"), 5, "K1 = len('12345')", "a number, a string"),
-    "tunable shared": (changed("K1 = 5", "K1 = K3 = 5"), 5, "K1 = K3 = 5", "to this name alone"),
+    "tunable shared": (changed("K1 = 5", "K1 = K3 = 5"), 5, "K1 = K3 = 5", "assigned to K1 alone"),
+    "tunable list": (changed("K1 = 5", "K1 = [5]"), 5, "K1 = [5]", "a number, a string, a bool or None"),
     "tunable function": (
         changed('"MODE": [', '"KnowledgeBase": ['),
         27,
@@ -358,8 +361,9 @@ REFUSED = {
     "not whole": (changed("K1 = 5", "K1 = 5.0"), 5, "K1 = 5.0", "a whole number with 1 <= K1 <= 10"),
     "bool in range": (changed("K1 = 5", "K1 = True"), 5, "K1 = True", "a whole number"),
     "no choice": (changed('MODE = "newest"', 'MODE = "best"'), 6, "MODE = 'best'", "one of 'newest', 'oldest'"),
-    "one choice": (changed('["newest", "oldest"]', '["newest"]'), 7, "['newest'] for MODE", "two or more choices"),
-    "choices": (changed('["newest", "oldest"]', '{"newest"}'), 7, "{'newest'} for MODE", "two or more choices"),
+    "one choice": (changed('["newest", "oldest"]', '["newest"]'), 7, "['newest'] for MODE", "a list of two or more"),
+    "choice of lists": (changed('"oldest"]', '["oldest"]]'), 7, "['newest', ['oldest']] for MODE", "numbers, strings"),
+    "choices": (changed('["newest", "oldest"]', '{"newest"}'), 7, "{'newest'} for MODE", "a list of two or more"),
 }
 
 
@@ -374,6 +378,23 @@ def test_refusals_give_line_fault_and_remedy(case: str) -> None:
     assert expected in error.expected
     assert str(error).startswith("child.py" if line is None else f"child.py, line {line}: ")
     assert "\n" not in str(error)
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_damaged_programs_are_refused_and_never_crash_the_check(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(PROGRAM)))
+    end = data.draw(st.integers(start, min(len(PROGRAM), start + 40)))
+    pieces = ["", "(", "\n", "    ", "@", "self", "\x0c", "'''", "{", ":=", "async ", "*", "global K1"]
+    piece = data.draw(st.one_of(st.text(max_size=6), st.sampled_from(pieces)))
+    source = PROGRAM[:start] + piece + PROGRAM[end:]
+    try:
+        program = parse(source)
+    except ProgramError as refusal:
+        if "\n" in str(refusal):
+            raise AssertionError(f"a refusal of several lines: {refusal}") from refusal
+        return
+    assert program.digest == digest(source)
 
 
 def test_a_refusal_survives_pickling() -> None:

@@ -225,6 +225,16 @@ def test_one_seed_reads_what_another_wrote(
     assert "Rex" in written.read("What is the name of Caroline's dog Rex?")
 
 
+def test_hybrid_takes_embeddings_of_any_length(toolkit_module: ModuleType, seed: Callable[..., ModuleType]):
+    def letters(texts: list[str]) -> list[list[float]]:
+        return [[text.lower().count(letter) + 0.1 for letter in "aeiou"] for text in texts]
+
+    toolkit = toolkit_module.Toolkit(call_llm=lambda messages, options: "", log=print, call_embed=letters)
+    written = Memory(seed("hybrid"), load(seeds_dir() / "hybrid.py"), toolkit).write(*DIALOGUE)
+    assert "Rex" in written.read("Which dog?")
+    assert written.base.vectors.shape == (5, 5)
+
+
 def test_tuned_hybrid_beats_the_default_on_held_out_conversations(data_dir: Path, memory: Callable[..., Memory]):
     from evolve.scoring import support
     from evolve.tasks.locomo import load as load_locomo
