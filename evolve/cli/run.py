@@ -39,7 +39,8 @@ def command(target: str, name: str | None, settings: tuple[str, ...], workers: i
     chosen = name or default_name(config)
     folder = runs_dir() / chosen
     words = ["evolve", "run", target, *(["--name", name] if name else [])]
-    how_to_go_on = f"to go on: {shlex.join([*words, *(word for setting in settings for word in ('--set', setting))])}"
+    words += [word for setting in settings for word in ("--set", setting)]
+    how_to_go_on = f"To go on:\n  {shlex.join(words)}"
     with progress(config, chosen, quiet=quiet) as view, Interrupt(view.interrupted) as interrupt:
         view.opened(folder)
         try:

@@ -83,8 +83,11 @@ class ProcessTransport:
         """Write all of it to the runner."""
         assert self._process.stdin is not None
         view = memoryview(data)
-        while view:
-            view = view[self._process.stdin.write(view) :]
+        try:
+            while view:
+                view = view[self._process.stdin.write(view) :]
+        except ValueError as closed:  # what Python's files raise where sockets raise an OSError
+            raise BrokenPipeError(str(closed)) from None
 
     def receive(self) -> bytes:
         """Block for the runner's next bytes."""
@@ -126,7 +129,7 @@ def _bubblewrap(runner_folder: Path, scratch_mb: int) -> list[str]:
     command += ["--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
     # /tmp before the binds: a virtual environment may itself be below it.
     command += ["--proc", "/proc", "--dev", "/dev", "--size", str(scratch_mb << 20), "--tmpfs", "/tmp", *binds]
-    command += ["--remount-ro", "/dev", "--chdir", "/tmp"]
+    command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
     for name, value in (("HOME", "/tmp"), ("TOKENIZERS_PARALLELISM", "false"), ("OPENBLAS_NUM_THREADS", "1")):
         command += ["--setenv", name, value]
     return [*command, "--"]

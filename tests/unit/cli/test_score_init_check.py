@@ -1,0 +1,91 @@
+"""`evolve score`, `evolve init` and `evolve check`, for real."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from evolve.cli.main import main
+from evolve.paths import seeds_dir
+
+SMALL = ("--set", "task_options.lives=2", "--set", "task_options.queries=10", "--set", "sandbox.kind=process")
+
+
+def test_score_says_which_queries_and_shows_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = tmp_path / "failing.py"
+    source = (seeds_dir() / "no_memory.py").read_text()
+    program.write_text(source.replace('return ""', 'raise LookupError("lost it")'))
+    assert "lost it" in program.read_text()
+    assert main(["score", str(program), "chronicle", *SMALL, "--split", "test"]) == 0
+    out = capsys.readouterr().out
+    assert "support on 10 held-out queries" in out
+    assert "10 queries failed in the program; raised: " in out
+    assert "lost it" in out
+    assert "It measures retrieval" in out
+
+
+def test_score_json_of_a_seed_is_between_nothing_and_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", "bm25", "chronicle", *SMALL, "--json"]) == 0
+    held = json.loads(capsys.readouterr().out)
+    assert (held["split"], held["task"]) == ("static", "chronicle")
+    [row] = held["programs"]
+    assert row["program"] == "bm25"
+    assert row["score"]["n"] == held["queries"]
+    assert 0 < row["score"]["low"] <= row["score"]["mean"] <= row["score"]["high"] < 1
+    assert set(row["categories"]) <= {"recall", "latest", "count", "temporal", "two_hop"}
+    assert (row["program_faults"], row["infrastructure_faults"]) == (0, 0)
+
+
+def test_init_writes_a_task_and_names_the_next_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "mine"
+    assert main(["init", str(folder)]) == 0
+    out = capsys.readouterr().out
+    written = [Path(line.removeprefix("wrote ")) for line in out.splitlines() if line.startswith("wrote ")]
+    assert sorted(path.name for path in written) == ["episodes.jsonl", "queries.jsonl", "task.toml"]
+    assert "name" in tomllib.loads((folder / "task.toml").read_text())
+    assert out.endswith(f"evolve run {folder}\n")
+
+
+def test_check_lists_every_prerequisite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EVOLVE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("EVOLVE_DATA", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    assert main(["check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for start in ("ok        Python", "ok        git", "optional  Docker", "ok        runs folder", "ok        Ray"):
+        assert any(line.startswith(start) for line in lines), start
+    assert any("process" in line and "starts in" in line for line in lines)
+    assert any(line.startswith("optional  task locomo: no data yet") for line in lines)
+    assert not (tmp_path / "runs").exists(), "a check writes nothing"
+    assert not (tmp_path / "locomo").exists(), "a check downloads nothing"
+
+
+def test_check_fails_where_docker_is_demanded_and_no_engine_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    config = tmp_path / "run.toml"
+    config.write_text('task = "chronicle"\n[sandbox]\nkind = "docker"\n')
+    assert main(["check", str(config)]) == 3
+    assert "missing   Docker: no Docker engine answers" in capsys.readouterr().out
+
+
+def test_check_names_what_is_wrong_in_a_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "run.toml"
+    config.write_text('task = "chronicle"\n[budget]\ncandidates = "many"\n')
+    assert main(["check", str(config)]) == 2
+    assert "wrong     configuration: budget.candidates = 'many'" in capsys.readouterr().out
+
+
+@pytest.mark.docker
+def test_check_names_engine_and_image(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0
+    out = capsys.readouterr().out
+    assert "ok        Docker engine" in out
+    assert "MB" in next(line for line in out.splitlines() if "sandbox image" in line)
+    assert "leftovers: none" in out
