@@ -9,7 +9,8 @@ import pytest
 from evolve.sandbox.base import Sandbox
 from evolve.sandbox.docker import DockerSandbox
 from evolve.sandbox.process import ProcessSandbox
-from evolve.testing.sandbox_contract import LIMITS, SandboxContract
+from evolve.testing.programs import LIMITS
+from evolve.testing.sandbox_contract import SandboxContract
 
 
 @pytest.fixture(scope="module")

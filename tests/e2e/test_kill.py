@@ -101,7 +101,7 @@ def kill_at(driver: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
-    """One run is killed at 20 points; from each of them, a copy is resumed to the end and compared with an unbroken run."""
+    """One run is killed at 20 points; from each, a copy is resumed to the end and compared with an unbroken run."""
     finish(tmp_path, "unbroken")
     expected = finished(events(tmp_path, "unbroken"))
     length = len(events(tmp_path, "unbroken"))

@@ -20,7 +20,7 @@ from evolve.sandbox.box import Box
 from evolve.sandbox.docker import DockerSandbox
 from evolve.sandbox.process import ProcessSandbox, bubblewrap_works
 from evolve.scoring import SupportScorer
-from evolve.testing.sandbox_contract import no_completions, program
+from evolve.testing.programs import no_completions, program
 from evolve.types import Episode, Evidence, Query
 
 LIMITS = Limits(load_seconds=5, write_seconds=2, read_seconds=3, memory_mb=200, scratch_mb=8, pids=64)
