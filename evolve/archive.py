@@ -75,6 +75,7 @@ class Archive:
             self._repo = None
 
     def _write(self, candidate: str, files: Mapping[str, bytes], message: str, heads: Sequence[str], at: str) -> str:
+        self._open(make=True)
         entries = []
         for name, content in sorted(files.items()):
             blob = self._git("hash-object", "-w", "--stdin", stdin=content)
@@ -82,7 +83,8 @@ class Archive:
         tree = self._git("mktree", stdin="\n".join(entries).encode() + b"\n")
         parents = [part for head in heads for part in ("-p", head)]
         dates = {"GIT_AUTHOR_DATE": at, "GIT_COMMITTER_DATE": at}
-        commit = self._git("commit-tree", tree, *parents, stdin=message.encode("utf-8", "replace"), env=dates)
+        text = message.replace("\0", "\ufffd").encode("utf-8", "replace")  # git refuses NUL; programs raise anything
+        commit = self._git("commit-tree", tree, *parents, stdin=text, env=dates)
         self._git("update-ref", PREFIX + candidate, commit)
         return commit
 
@@ -94,7 +96,7 @@ class Archive:
 
         try:
             content: bytes = self._open().commit(commit).tree[name].data_stream.read()
-        except (git.GitError, ValueError, KeyError, OSError) as error:
+        except (git.GitError, git.ODBError, ValueError, KeyError, OSError) as error:
             raise RunFolderError(f"{self.path} has no {name} at {commit[:12]} ({error}).") from None
         return content
 
@@ -116,15 +118,18 @@ class Archive:
             raise RunFolderError(
                 f"{self.path}: git {arguments[0]} failed: {words[-1] if words else error.status}."
             ) from None
+        except OSError as error:
+            raise RunFolderError(f"{self.path}: git {arguments[0]} has no room to work ({error.strerror}).") from None
 
-    def _open(self) -> git.Repo:
+    def _open(self, *, make: bool = False) -> git.Repo:
         if self._repo is None:
             try:
                 import git
             except ImportError as error:  # GitPython looks for the git program when it is imported
                 raise PrerequisiteError(f"git is not there ({str(error).splitlines()[0]}); install git.") from None
             try:
-                self._repo = git.Repo(self.path) if self.path.exists() else git.Repo.init(self.path, bare=True)
+                # Making it again mends what a driver that was killed while making it left.
+                self._repo = git.Repo.init(self.path, bare=True) if make else git.Repo(self.path)
             except (git.GitError, OSError) as error:
                 raise RunFolderError(f"{self.path} is not a usable git repository ({error}).") from None
         return self._repo

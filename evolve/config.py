@@ -14,7 +14,7 @@ from evolve.errors import ConfigError
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Limits(_Table):
@@ -112,8 +112,8 @@ class Config(_Table):
 
     task: str
     """A built-in task, or a folder made by `evolve init`."""
-    seed: int = 0
-    """Of everything that is drawn."""
+    seed: int = Field(default=0, ge=0, lt=1 << 32)
+    """Of everything that is drawn; numpy takes no other seeds."""
     task_options: dict[str, JsonValue] = Field(default_factory=dict)
     """The task's own options."""
     models: Models = Models()

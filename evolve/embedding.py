@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -28,8 +29,11 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
 
 @cache
 def _model() -> Any:
-    import wordllama
+    handlers, level = logging.root.handlers[:], logging.root.level
+    import wordllama  # sets up logging for the whole process, which is not its to do
 
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
     # wordllama's own look-up misses the weights that it ships; the folder of the package is the right "cache".
     folder = Path(wordllama.__file__).parent
     return wordllama.WordLlama.load(cache_dir=folder, dim=DIMENSIONS, disable_download=True)

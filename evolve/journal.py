@@ -37,7 +37,7 @@ class Journal:
 
     def append(self, event: Event) -> None:
         """Write the event and wait until the disk has it. Raises RunFolderError where it cannot be written."""
-        line = json.dumps(asdict(event), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        line = json.dumps(asdict(event), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
         try:
             if self._file is None:
                 self._file = self._open()
@@ -77,8 +77,9 @@ class Journal:
             event: Event = _adapter().validate_json(line)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise RunFolderError(f"{self.path}, line {number}: {where}: {first['msg']}.") from None
+            field = ".".join(str(part) for part in first["loc"])
+            where = f"line {number}, {field}" if field else f"line {number}"
+            raise RunFolderError(f"{self.path}, {where}: {first['msg']}.") from None
         if isinstance(event, RunStarted) and event.version != VERSION:
             raise RunFolderError(
                 f"{self.path} has format {event.version}, this evolve reads {VERSION}; use the evolve that wrote it."

@@ -84,9 +84,12 @@ class Run:
 
     def cases(self, candidate: str, split: str = "static") -> tuple[Case, ...]:
         """Return a candidate's full case records on the "static", "fresh" or "test" queries; () where it has none."""
+        held = self.candidate(candidate)
+        if not held.commit:
+            return ()
         archive = Archive(self.paths.lineage)
         try:
-            return archive.cases(f"refs/candidates/{self.candidate(candidate).id}", split)
+            return archive.cases(f"refs/candidates/{held.id}", split)
         finally:
             archive.close()
 
@@ -246,7 +249,7 @@ def _claimed(paths: RunPaths, config: Config) -> Iterator[None]:
 
 
 def _same_config(paths: RunPaths, config: Config) -> None:
-    if paths.config.exists():
+    if paths.config.exists() and paths.journal.exists():
         changed = differences(load_config(str(paths.config)), config)
         if changed:
             raise RunFolderError(

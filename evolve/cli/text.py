@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PIPE_WIDTH = 120
 """Columns where the output is not a terminal's."""
 SHOWN = 15
-"""Most rows of the leaderboard."""
+"""Rows of the leaderboard; candidates that were tested are shown beyond it."""
 
 _KINDS = (
     (re.compile(r"behaves like c\d+"), "behave like a candidate that is measured already"),
@@ -153,9 +153,9 @@ def _print_test(out: Console, run: Summary, best: CandidateSummary, by_id: dict[
 
 def _verdict(low: float, high: float) -> str:
     if low > 0:
-        return "The search found something better than every seed: the interval is above 0."
+        return "Better than the best seed: the interval is above 0."
     if high < 0:
-        return "A seed is better: the interval is below 0."
+        return "Worse than the best seed: the interval is below 0."
     return "Not shown to be better than the best seed: the interval includes 0."
 
 
@@ -172,14 +172,12 @@ def spent(run: Summary) -> str:
 
 
 def leaderboard(run: Summary) -> Table:
-    """Return the scored candidates, best first, with what they are."""
-    scored = [candidate for candidate in run["candidates"] if candidate["score"]]
-    ranked = sorted(scored, key=lambda candidate: -(candidate["score"] or {"mean": 0.0})["mean"])
+    """Return the best candidates and all that were tested, best first, with what they are."""
     rows = table(
         "", "id", "support", "95 % interval", "test", "95 % interval ", "operator", "what it is",
         right=("support", "test"), last="what it is",
     )  # fmt: skip
-    for candidate in ranked[:SHOWN]:
+    for candidate in _shown(run):
         mark = "*" if candidate["id"] == run["best"] else ""
         test = candidate["test"]
         rows.add_row(
@@ -195,9 +193,15 @@ def leaderboard(run: Summary) -> Table:
     return rows
 
 
+def _shown(run: Summary) -> list[CandidateSummary]:
+    means = {candidate["id"]: score["mean"] for candidate in run["candidates"] if (score := candidate["score"])}
+    ranked = sorted((c for c in run["candidates"] if c["id"] in means), key=lambda candidate: -means[candidate["id"]])
+    return [candidate for place, candidate in enumerate(ranked) if place < SHOWN or candidate["test"]]
+
+
 def left_out(run: Summary) -> int:
     """Return how many scored candidates the leaderboard has no room for."""
-    return max(0, sum(candidate["score"] is not None for candidate in run["candidates"]) - SHOWN)
+    return sum(candidate["score"] is not None for candidate in run["candidates"]) - len(_shown(run))
 
 
 def lineage(run: Summary) -> Tree:
@@ -210,9 +214,9 @@ def lineage(run: Summary) -> Tree:
         if candidate["outcome"] == "rejected":
             continue
         others = "".join(f" + {parent}" for parent in candidate["parents"][1:])
-        mark = "  * best" if candidate["id"] == run["best"] else ""
+        mark = "best, " if candidate["id"] == run["best"] else ""
         score = plain(candidate["score"]) if candidate["score"] else "void "
-        label = f"{candidate['id']}  {score}  {candidate['operator']}{others}: {what(candidate)}{mark}"
+        label = f"{candidate['id']}  {score}  {mark}{candidate['operator']}{others}: {what(candidate)}"
         above = branches.get(candidate["parents"][0], tree) if candidate["parents"] else tree
         branches[candidate["id"]] = above.add(_line(label), style="not bold")
     return tree

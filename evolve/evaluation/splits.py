@@ -86,7 +86,7 @@ def make_splits(task: Task, sizes: Evaluation, *, seed: int) -> Splits:
     test = _draw(held_out, sizes.test or len(held_out), f"{seed}:test")
     asked = {query.scope for query in development}
     episodes = [episode for episode in task.episodes if episode.scope in asked]
-    wanted = int(sizes.train_ratio * len(static)) or len(episodes)
+    wanted = max(1, int(sizes.train_ratio * len(static))) if sizes.train_ratio else len(episodes)
     test_scopes = {query.scope for query in test}
     return Splits(
         static=tuple(static),
