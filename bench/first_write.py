@@ -63,7 +63,9 @@ def main() -> None:
         p50, p90 = statistics.median(warm), statistics.quantiles(warm, n=10)[-1]
         ratio = statistics.median(cold) / p50
         result[kind] = {"warm_p50": round(p50, 4), "warm_p90": round(p90, 4), "cold_over_warm": round(ratio, 1)}
-        print(f"{kind:8s} warm p50 {p50 * 1000:5.0f} ms  p90 {p90 * 1000:5.0f} ms   cold start takes {ratio:.0f} x that")
+        print(
+            f"{kind:8s} warm p50 {p50 * 1000:5.0f} ms  p90 {p90 * 1000:5.0f} ms   cold start takes {ratio:.0f} x that"
+        )
     print(json.dumps({"bench": "first_write", "n": REPEATS * len(programs), **result}))
 
 

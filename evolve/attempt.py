@@ -186,4 +186,5 @@ def _judge(report: Report, rung: Evaluation, rest: Evaluation) -> Report:
 
 
 def _bet(program: Program) -> str:
-    return " ".join(program.docstring.split("\n\n")[0].split()) or "a seed without a docstring"
+    """The first sentence of its docstring: what the program bets on."""
+    return " ".join(program.docstring.split()).partition(". ")[0].rstrip(".") or "a seed without a docstring"

@@ -26,7 +26,7 @@ from evolve.record import Recorder
 from evolve.selection import softmax
 from evolve.types import Program
 
-FRUITLESS = 40
+FRUITLESS = 30
 """After so many attempts in a row without a measured child, the operators have nothing more to give."""
 
 
@@ -78,6 +78,8 @@ class Search:
             return f"{budget.candidates} candidates are measured"
         if budget.hours is not None and self.recorder.elapsed >= budget.hours * 3600:
             return f"{budget.hours:g} hours are used"
+        if population.best is not None and population.best.mean >= 1.0:
+            return f"{population.best.id} has every point there is"
         if _fruitless(population) >= FRUITLESS:
             return f"the last {FRUITLESS} attempts brought nothing new"
         return ""

@@ -23,7 +23,10 @@ class Studies:
 
     def remake(self, trials: Mapping[str, Sequence[Trial]], programs: Mapping[str, Program]) -> None:
         """Write all trials so far anew; `programs` holds one program of each study, by study."""
-        for old in (self._path, self._path.with_name(f"{self._path.name}.lock")):  # a killed driver leaves Optuna's lock
+        for old in (
+            self._path,
+            self._path.with_name(f"{self._path.name}.lock"),
+        ):  # a killed driver leaves Optuna's lock
             old.unlink(missing_ok=True)
         for study, of_study in trials.items():
             self.add(study, programs[study], of_study)

@@ -57,22 +57,19 @@ class Link:
 class Host:
     """One knowledge base."""
 
-    def __init__(self, link):
-        self._link = link
+    def __init__(self, kit):
+        self._kit = kit
         self._module = None
         self._base = None
 
     def load(self, request):
-        import toolkit
-
         source = request["source"]
         linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
         self._module = types.ModuleType("program")
         self._module.__file__ = FILENAME
         sys.modules["program"] = self._module
         exec(compile(source, FILENAME, "exec"), self._module.__dict__)  # running it is what the sandbox is for
-        kit = toolkit.Toolkit(call_llm=self._link.call_llm, log=self._link.log)
-        self._base = self._module.KnowledgeBase(kit)
+        self._base = self._module.KnowledgeBase(self._kit)
 
     def write(self, request):
         self._base.write(self._module.KnowledgeItem(**request["item"]), request["raw_text"])
@@ -99,12 +96,18 @@ def describe(error):
     return ("".join(traceback.format_list(own)) + last)[-ERROR_CHARS:]
 
 
-def serve(link, limits):
+def serve(link, limits, warm):
+    """Serve one scope; with `warm`, have a chromadb client ready before anything is asked."""
+    import toolkit
+
+    wire = Link(link)
+    kit = toolkit.Toolkit(call_llm=wire.call_llm, log=wire.log)
+    if warm:
+        kit.chroma  # noqa: B018  (made at first use)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["scratch_mb"] << 20,) * 2)
     limit_memory(limits["memory_mb"])
-    wire = Link(link)
-    host = Host(wire)
+    host = Host(kit)
     operations = {"load": host.load, "write": host.write, "read": host.read}
     while True:
         request = wire.receive()

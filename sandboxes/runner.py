@@ -44,8 +44,8 @@ def oom_kills():
 class Scope:
     """The parent's end of one scope's process."""
 
-    def __init__(self, channel, pid, link):
-        self.channel = channel
+    def __init__(self, pid, link):
+        self.channel = None
         self.pid = pid
         self.link = link
         self.outgoing = bytearray()
@@ -66,6 +66,7 @@ class Runner:
         self.from_worker = bytearray()
         self.selector = selectors.DefaultSelector()
         self.ooms = oom_kills()
+        self.spare = None
 
     def say(self, channel, payload):
         data = HEADER.pack(len(payload), channel) + payload
@@ -78,6 +79,7 @@ class Runner:
     def run(self):
         os.set_blocking(self.stdin, True)
         self.selector.register(self.stdin, selectors.EVENT_READ, None)
+        self.spare = self.fork(warm=True)
         self.event(event="ready", version=VERSION)
         while True:
             for key, mask in self.selector.select(TICK_SECONDS):
@@ -86,7 +88,7 @@ class Runner:
                     if not data:
                         return
                     self.hear_worker(data)
-                elif key.data.channel in self.scopes:
+                elif key.data is self.spare or key.data.channel in self.scopes:
                     self.serve(key.data, mask)
             self.sweep()
 
@@ -105,28 +107,34 @@ class Runner:
                     self.end(scope, "ended")
                 continue
             if scope is None:
-                scope = self.fork(channel)
+                scope = self.open(channel)
             scope.outgoing += LENGTH.pack(len(payload)) + payload
             self.watch(scope)
 
-    def fork(self, channel):
+    def open(self, channel):
+        """The first scope takes the process that has a chromadb client; the others make theirs when they need it."""
+        scope, self.spare = self.spare or self.fork(warm=False), None
+        scope.channel = channel
+        self.scopes[channel] = scope
+        return scope
+
+    def fork(self, warm):
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
             try:
                 ours.close()
-                self.become_scope(theirs)
+                self.become_scope(theirs, warm)
             finally:
                 os._exit(0)
         theirs.close()
         ours.setblocking(False)
-        scope = Scope(channel, pid, ours)
-        self.scopes[channel] = scope
+        scope = Scope(pid, ours)
         self.selector.register(ours, selectors.EVENT_READ, scope)
         return scope
 
-    def become_scope(self, link):
-        for other in self.scopes.values():
+    def become_scope(self, link, warm):
+        for other in (*self.scopes.values(), *filter(None, [self.spare])):
             other.link.close()
         self.selector.close()
         os.close(self.stdin)
@@ -139,7 +147,7 @@ class Runner:
         os.dup2(null, 2)
         import program_host
 
-        program_host.serve(link, self.limits)
+        program_host.serve(link, self.limits, warm)
 
     def watch(self, scope):
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if scope.outgoing else 0)
@@ -176,7 +184,7 @@ class Runner:
 
     def end(self, scope, cause):
         """Kill what the scope started, and tell the worker how it ended."""
-        del self.scopes[scope.channel]
+        self.scopes.pop(scope.channel, None)
         self.selector.unregister(scope.link)
         scope.link.close()
         status = None
@@ -192,11 +200,14 @@ class Runner:
         out_of_memory = cause == "died" and ooms is not None and self.ooms is not None and ooms > self.ooms
         self.ooms = ooms
         self.sweep()
+        if scope is self.spare:
+            self.spare = None  # it died before anybody used it; the next scope gets a process of its own
+            return
         self.event(event="exit", channel=scope.channel, cause="memory" if out_of_memory else cause, status=status)
 
     def sweep(self):
         """Kill the processes that a program left behind: they become our children, but are no scope of ours."""
-        known = {scope.pid for scope in self.scopes.values()}
+        known = {scope.pid for scope in (*self.scopes.values(), *filter(None, [self.spare]))}
         for pid in children_of(os.getpid()):
             if pid not in known:
                 with contextlib.suppress(ProcessLookupError):

@@ -71,7 +71,7 @@ class RayExecutor(Generic[J, D]):
             except ray.exceptions.RayActorError as error:
                 if attempt == ATTEMPTS:
                     raise EvolveError(
-                        f"a Ray worker died {ATTEMPTS} times on the same job: {_first_line(error)}"
+                        f"a Ray worker died {ATTEMPTS} times on the same job: {_last_line(error)}"
                     ) from None
                 self._run(key, job, self._actor.remote(self._make_worker), attempt + 1)
                 continue
@@ -118,6 +118,11 @@ def _start(workers: int, address: str) -> Any:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise PrerequisiteError(f"{where} does not start ({_first_line(error)}); --workers 1 needs none.") from None
     return ray
+
+
+def _last_line(error: Exception) -> str:
+    """Ray's errors tell how it was told first and the cause last."""
+    return next(line for line in reversed((str(error).strip() or "no reason").splitlines()) if line.strip())[:200]
 
 
 def _first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -94,12 +95,10 @@ def _study(parent: Parent, ground: Ground) -> optuna.Study:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     # Drawn from the attempt's own chance, so that an attempt that is done again asks for the same settings.
-    sampler = optuna.samplers.TPESampler(
-        seed=zlib.crc32(ground.draw.randbytes(16)),
-        n_startup_trials=STARTUP,
-        multivariate=True,
-        warn_independent_sampling=False,
-    )
+    seed = zlib.crc32(ground.draw.randbytes(16))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # multivariate: since 2020, and sound
+        sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     own = Trial({t.name: t.value for t in parent.program.tunables}, parent.rung)
     for trial in (own, *ground.trials):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 
 import numpy as np
 
@@ -33,9 +35,6 @@ def test_a_text_without_words_breaks_nothing() -> None:
 
 def test_wordllama_does_not_set_up_logging() -> None:
     """It calls logging.basicConfig when imported, which would show every library's INFO lines to the user."""
-    import subprocess
-    import sys
-
-    code = "import logging; from evolve.embedding import embed; embed(['a']); print(logging.root.handlers, logging.root.level)"
+    code = "import logging as l; from evolve.embedding import embed; embed(['a']); print(l.root.handlers, l.root.level)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[0] == f"[] {logging.WARNING}"

@@ -36,7 +36,18 @@ SIZES = [
 ]
 
 
+made: dict[tuple[str, ...], Splits] = {}
+
+
 def splits_of(task: Task, *overrides: str) -> Splits:
+    """Return the splits, made once: embedding a thousand questions takes a second."""
+    key = (task.digest, *overrides)
+    if key not in made:
+        made[key] = fresh_splits(task, *overrides)
+    return made[key]
+
+
+def fresh_splits(task: Task, *overrides: str) -> Splits:
     config = load_config("any", overrides).resolved()
     return make_splits(task, config.evaluation, seed=config.seed)
 
@@ -112,7 +123,7 @@ def test_a_work_holds_its_scope_in_order(task: Task, sizes: list[str]) -> None:
 
 def test_the_same_again(task: Task) -> None:
     for sizes in SIZES[2:]:
-        assert splits_of(task, *sizes) == splits_of(task, *sizes)
+        assert splits_of(task, *sizes) == fresh_splits(task, *sizes)
 
 
 def test_another_seed_draws_others() -> None:

@@ -1,0 +1,62 @@
+"""What only Ray can get wrong: workers that never live, and clusters that are not there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from evolve.errors import EvolveError, PrerequisiteError
+from evolve.executors.base import Key
+from evolve.executors.ray import ATTEMPTS, RayExecutor
+
+
+@dataclass(frozen=True, slots=True)
+class Mortal:
+    """A worker that dies of the job "die", and leaves a mark when it is closed."""
+
+    closed: Path
+
+    def run(self, job: str, stage: Callable[[str], None], /) -> str:
+        if job == "die":
+            os._exit(3)
+        return job
+
+    def close(self) -> None:
+        """Leave a mark."""
+        (self.closed / str(os.getpid())).touch()
+
+
+def deaf(key: Key, text: str) -> None:
+    """Hear no stages."""
+
+
+@pytest.mark.timeout(200)
+def test_a_job_that_kills_every_worker_ends_the_run_and_close_leaves_nothing(tmp_path: Path) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    executor: RayExecutor[str, str] = RayExecutor(partial(Mortal, tmp_path), 2, address="", on_stage=deaf)
+    try:
+        executor.submit(1, "die")
+        with pytest.raises(EvolveError, match=f"died {ATTEMPTS} times") as caught:
+            executor.next()
+        assert "\n" not in str(caught.value)
+        executor.submit(2, "echo")
+        assert executor.next() == (2, "echo")
+    finally:
+        executor.close()
+    assert len(list(tmp_path.iterdir())) == 1  # the other worker was closed; a dead one cannot be
+    left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+    _, alive = psutil.wait_procs(left, timeout=20)
+    assert alive == []
+
+
+@pytest.mark.timeout(200)
+def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(PrerequisiteError, match=r"the Ray cluster at 127\.0\.0\.1:1 does not start") as caught:
+        RayExecutor(partial(Mortal, tmp_path), 1, address="127.0.0.1:1", on_stage=deaf)
+    assert "twice" not in str(caught.value)
