@@ -57,7 +57,8 @@ class Search:
             assert isinstance(report, Report)
             attempt = self.at_work.pop(number)
             if attempt.operator == SEED and report.outcome == "rejected":
-                raise ConfigError(f"seed {self.config.search.seeds[number]!r} {report.reason}.")
+                why = " ".join(report.reason.split())  # it may quote a traceback
+                raise ConfigError(f"seed {self.config.search.seeds[number]!r} {why}.")
             self.recorder.attempt_ended(attempt, report)
 
     def _slots(self) -> int:

@@ -59,6 +59,8 @@ def graft(
     for parent, role in ((base, "base"), (donor, "donor")):
         if digest == parent.digest:
             raise Misfit(f"Taking {part} from the donor gives back the {role}.")
+    if part == "constants":
+        return child  # the values say it all
     origin = donor.docstring.partition("\n")[0] or f"program {donor.digest[:8]}"
     return with_docstring(child, _noted(base.docstring, part, origin))
 
