@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import Callable
 from typing import Any, Generic
 
@@ -17,6 +18,7 @@ ATTEMPTS = 3
 OBJECT_STORE_BYTES = 256 << 20
 """Jobs are small; the default of a third of the memory would starve the sandboxes."""
 CLOSE_SECONDS = 30.0
+CONNECT_SECONDS = 10.0
 
 
 class _Actor(Generic[J, D]):
@@ -108,13 +110,14 @@ def _start(workers: int, address: str) -> Any:
 
     local: dict[str, Any] = {"num_cpus": workers, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     try:
+        _reach(address)
         ray.init(
             address=address or "local",
             logging_level=logging.ERROR,
             log_to_driver=False,
             **({} if address else local),
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise PrerequisiteError(f"{where} does not start ({_first_line(error)}); --workers 1 needs none.") from None
     return ray
@@ -123,6 +126,13 @@ def _start(workers: int, address: str) -> Any:
 def _last_line(error: Exception) -> str:
     """Ray's errors tell how it was told first and the cause last."""
     return next(line for line in reversed((str(error).strip() or "no reason").splitlines()) if line.strip())[:200]
+
+
+def _reach(address: str) -> None:
+    """Raise OSError where nothing listens at host:port: Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
 
 
 def _first_line(error: Exception) -> str:

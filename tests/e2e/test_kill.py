@@ -21,6 +21,8 @@ from evolve.journal import Journal, canonical
 
 POINTS = 20
 """Kills spread over one run; each is resumed to the end."""
+LAST_EVENTS = 6
+"""So many before its end, a run is not killed any more: it could have ended before the signal comes."""
 MARK = 211
 """A limit that no other run uses: it stands in every runner's command line, and so finds them."""
 SETTINGS: dict[str, Any] = {
@@ -87,12 +89,13 @@ def soon(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
     return True
 
 
-def kill_at(driver: subprocess.Popen[bytes], ready: Callable[[], bool]) -> bool:
-    """Send SIGKILL once `ready`; False where the driver had ended before."""
+def kill_at(driver: subprocess.Popen[bytes], ready: Callable[[], bool], *, pause: float = 0.0) -> bool:
+    """Send SIGKILL `pause` seconds after it is `ready`; False where the driver had ended before."""
     while not ready():
         if driver.poll() is not None:
             return False
         time.sleep(0.01)
+    time.sleep(pause)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     return True
@@ -108,17 +111,15 @@ def test_twenty_kills_lose_nothing(tmp_path: Path) -> None:
     chance = random.Random(0)
     kills = 0
     for point in range(POINTS):
-        want = 1 + point * (length - 2) // POINTS
+        want = 1 + point * (length - LAST_EVENTS) // POINTS
         journal = tmp_path / "killed" / "journal.jsonl"
-        pause = chance.uniform(0.0, 0.6)
         driver = start(tmp_path, "killed")
 
         def reached(journal: Path = journal, want: int = want) -> bool:
             return journal.exists() and journal.read_bytes().count(b"\n") >= want
 
-        if kill_at(driver, reached) and soon(lambda: not runners()):
+        if kill_at(driver, reached, pause=chance.uniform(0.0, 0.5)) and soon(lambda: not runners()):
             kills += 1
-        time.sleep(pause)  # the next driver of this run is killed at another moment of its work
         copy = f"copy{point}"
         shutil.copytree(tmp_path / "killed", tmp_path / copy)
         before = finished(events(tmp_path, copy))

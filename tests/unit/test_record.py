@@ -100,11 +100,12 @@ def test_a_candidate_is_in_git_under_its_commit(held: Held) -> None:
 def test_what_never_became_a_program_has_no_commit(held: Held) -> None:
     seeded(held)
     held.recorder.attempt_started(TUNE)
-    held.recorder.attempt_ended(TUNE, Report("rejected", "", "nothing new", trials=(Trial({"HITS": 30}, None),)))
+    tried = Trial({tunable.name: tunable.value for tunable in BM25.tunables}, None)
+    held.recorder.attempt_ended(TUNE, Report("rejected", "", "nothing new", trials=(tried,)))
     end = held.heard[-1]
     assert isinstance(end, AttemptEnded)
     assert (end.commit, end.source, end.digest) == ("", None, "")
-    assert end.trials == (Trial({"HITS": 30}, None),)
+    assert end.trials == (tried,)
     assert end.study == study_name(BM25)
 
 

@@ -287,7 +287,9 @@ def test_seeds_that_are_all_void_end_the_search(tmp_path: Path, splits: Splits) 
 
 def test_a_rejected_seed_is_a_config_error_on_one_line_and_is_not_recorded(tmp_path: Path, splits: Splits) -> None:
     def fail(attempt: Attempt, report: Report) -> Report:
-        return Report("rejected", "", "fails its smoke test: raised: a\n  b", report.program) if attempt.number else report
+        return (
+            Report("rejected", "", "fails its smoke test: raised: a\n  b", report.program) if attempt.number else report
+        )
 
     with pytest.raises(ConfigError, match=r"^seed 'hybrid' fails its smoke test: raised: a b\.$"):
         search(tmp_path, config_of(), Bench(splits, answer=fail))

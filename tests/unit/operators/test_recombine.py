@@ -105,7 +105,7 @@ def test_all_pairs_of_seeds_give_a_program_or_a_reason() -> None:
 
 
 def test_a_misfit_says_what_is_missing() -> None:
-    """The read of bm25 needs what no_memory never sets, and no_memory's read on bm25 is new: draw by draw, one or the other."""
+    """The read of bm25 needs what no_memory never sets; the read of no_memory fits anywhere."""
     proposal = propose(BM25, NOTHING)
     child = proposal.program
     assert child is not None

@@ -87,9 +87,8 @@ def blank(source: str) -> str:
     """Return the source with the value of every tunable at the same place holder, as syntax."""
     tree = ast.parse(source)
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            if node.targets[0].id in values(PARENT):
-                node.value = ast.Constant("?")
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in values(PARENT):
+            node.value = ast.Constant("?")
     return ast.dump(tree)
 
 
