@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 .PHONY: demo test check style types layers length bench clean python
 
 demo: .venv/run.stamp
-	@$(BIN)/evolve run chronicle --name demo --set budget.candidates=12
+	@$(BIN)/evolve run chronicle --name demo --set budget.candidates=8
 
 test: .venv/dev.stamp
 	$(BIN)/pytest $(ARGS)

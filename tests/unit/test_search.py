@@ -107,7 +107,7 @@ def config_of(*overrides: str) -> Config:
 def search(
     root: Path, config: Config, bench: Bench, *, interrupted: Callable[[], bool] = never, seeds: Sequence[str] = SEEDS
 ) -> tuple[str, Population, list[Event]]:
-    """Search in a folder, going on with what is there; return why it stopped, the population, and this session's events."""
+    """Search in a folder, going on with what is there; return why it stopped, the population, the new events."""
     root.mkdir(exist_ok=True)
     journal = Journal(root / "journal.jsonl")
     heard: list[Event] = []

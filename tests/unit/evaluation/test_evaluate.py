@@ -114,7 +114,7 @@ def test_a_case_is_the_full_record(undisturbed: Evaluation) -> None:
 
 
 def test_writes_come_in_the_order_of_episodes_with_scopes_side_by_side(undisturbed: Evaluation) -> None:
-    """The gold answer is the episodes in order: every score is 1.0 only if every scope saw exactly its own, in order."""
+    """The gold answer is the episodes in order: a score of 1.0 needs exactly the own ones, in their order."""
     assert [case.query for case in undisturbed.cases] == [q.id for work in works() for q in work.queries]
     assert [case.score for case in undisturbed.cases] == [1.0] * (SCOPES * QUERIES)
     assert (undisturbed.mean, undisturbed.coverage) == (1.0, 1.0)
