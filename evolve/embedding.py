@@ -16,7 +16,7 @@ DIMENSIONS = 256
 
 
 def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return one unit row per text, shape (len(texts), 256), float32."""
+    """Return one unit row per text, shape (len(texts), 256), float32; a row of zeros for a text without tokens."""
     import numpy as np
 
     if not texts:

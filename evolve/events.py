@@ -44,7 +44,7 @@ class RunStarted:
     task: str
     task_digest: str
     agent: str
-    sandbox: str
+    sandbox: Literal["docker", "process"]
     queries: Mapping[str, int]
     """How many queries each split holds."""
     clock: Clock

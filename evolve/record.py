@@ -60,7 +60,14 @@ class Recorder:
         return self._earlier + time.monotonic() - self._session_began
 
     def run_started(
-        self, *, run: str, task: str, digest: str, agent: str, sandbox: str, queries: Mapping[str, int]
+        self,
+        *,
+        run: str,
+        task: str,
+        digest: str,
+        agent: str,
+        sandbox: Literal["docker", "process"],
+        queries: Mapping[str, int],
     ) -> None:
         """Write the first event."""
         self._record(RunStarted(run, task, digest, agent, sandbox, queries, self._clock()))

@@ -26,6 +26,7 @@ from evolve.record import Recorder
 from evolve.selection import softmax
 from evolve.types import Program
 
+INTERRUPTED = "interrupted"
 FRUITLESS = 30
 """After so many attempts in a row without a measured child, the operators have nothing more to give."""
 
@@ -72,7 +73,7 @@ class Search:
     def _done(self) -> str:
         population, budget = self.recorder.population, self.config.budget
         if self.interrupted():
-            return "interrupted"
+            return INTERRUPTED
         if len(population.seeds) < len(self.seeds):
             return ""
         if population.children >= budget.candidates:

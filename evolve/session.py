@@ -9,12 +9,13 @@ import os
 import platform
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 import evolve
 from evolve.archive import Archive
@@ -24,7 +25,7 @@ from evolve.errors import ConfigError, DataError, RunFolderError
 from evolve.evaluation.evaluate import Evaluator
 from evolve.evaluation.splits import Splits, make_splits
 from evolve.executors.base import Executor, OnStage
-from evolve.final import choose_winner, test_finalists
+from evolve.final import Final
 from evolve.journal import Journal
 from evolve.operators.tune import study_name
 from evolve.paths import RunPaths, runs_dir, seeds_dir
@@ -33,7 +34,7 @@ from evolve.program import load, parse
 from evolve.record import Observer, Recorder
 from evolve.sandbox import Kind, open_sandbox
 from evolve.sandbox.base import Say
-from evolve.search import Search
+from evolve.search import INTERRUPTED, Search
 from evolve.studies import Studies
 from evolve.tasks import load as load_task
 from evolve.types import Case, Program, Task
@@ -104,7 +105,7 @@ def open_run(path: str | Path) -> Run:
         there = sorted(p.parent.name for p in runs_dir().glob("*/journal.jsonl"))
         hint = f"runs there are: {', '.join(there)}" if there else "`evolve run chronicle` makes one"
         raise RunFolderError(f"there is no run {str(path)!r}; {hint}.")
-    return Run(paths, load_config(str(paths.config)), fold(Journal(paths.journal).read()))
+    return Run(paths, load_config(str(paths.config)), _folded(Journal(paths.journal)))
 
 
 def run(
@@ -127,14 +128,24 @@ def run(
     if not isinstance(config, Config):
         config = load_config(config)
     config = _overridden(config, overrides).resolved()
-    say = say or (lambda line: None)
     paths = RunPaths(runs_dir() / _checked(name or default_name(config)))
     task = load_task(config.task, config.task_options)
     splits = make_splits(task, config.evaluation, seed=config.seed)
     _check_sizes(task, splits)
     seeds = [_seed(name) for name in config.search.seeds]
     with _claimed(paths, config):
-        _drive(paths, config, task, splits, seeds, workers, observer, on_stage, say, interrupted)
+        _Driver(
+            paths=paths,
+            config=config,
+            task=task,
+            splits=splits,
+            seeds=seeds,
+            workers=workers,
+            observer=observer or (lambda event, population: None),
+            on_stage=on_stage or (lambda key, text: None),
+            say=say or (lambda line: None),
+            interrupted=interrupted or (lambda: False),
+        ).drive()
     return open_run(paths.root)
 
 
@@ -167,66 +178,82 @@ def make_worker(config: Config, splits: Splits, kind: Kind) -> Worker:
     return Worker(config, splits, make_evaluator(config, kind))
 
 
-def _drive(
-    paths: RunPaths,
-    config: Config,
-    task: Task,
-    splits: Splits,
-    seeds: Sequence[Program],
-    workers: int | None,
-    observer: Observer | None,
-    on_stage: OnStage | None,
-    say: Say,
-    interrupted: Callable[[], bool] | None,
-) -> None:
-    journal = Journal(paths.journal)
-    population = fold(journal.read())
-    if population.stopped is not None and population.stopped.reason == "finished":
-        return
-    _check_task(paths, population, task)
-    sandbox = open_sandbox(config.sandbox.kind, config.sandbox.limits, warm=0, say=say)
-    kind: Kind = "docker" if sandbox.name == "docker" else "process"
-    say(f"sandbox: {sandbox.describe()}")
-    image = getattr(sandbox, "image", None)
-    sandbox.close()
-    archive, studies = Archive(paths.lineage), Studies(paths.studies)
-    archive.unlock()
-    studies.remake(population.trials, _of_studies(population))
-    recorder = Recorder(journal, archive, studies, population, observer or (lambda event, population: None))
-    executor = _executor(config, splits, kind, workers, on_stage or (lambda key, text: None))
+@dataclass(frozen=True, slots=True)
+class _Driver:
+    """One session of a run: everything is checked, the folder is ours."""
+
+    paths: RunPaths
+    config: Config
+    task: Task
+    splits: Splits
+    seeds: Sequence[Program]
+    workers: int | None
+    observer: Observer
+    on_stage: OnStage
+    say: Say
+    interrupted: Callable[[], bool]
+
+    def drive(self) -> None:
+        """Search, choose the winner, test it, and stop cleanly; or do nothing where all of it is done."""
+        journal = Journal(self.paths.journal)
+        population = _folded(journal)
+        if population.stopped is not None and population.stopped.reason == "finished":
+            return
+        _check_task(self.paths, population, self.task)
+        kind, image = self._sandbox(population)
+        archive, studies = Archive(self.paths.lineage), Studies(self.paths.studies)
+        archive.unlock()
+        studies.remake(population.trials, _of_studies(population))
+        recorder = Recorder(journal, archive, studies, population, self.observer)
+        executor = self._executor(kind)
+        try:
+            if population.started is None:
+                self._begin(recorder, kind, image)
+            why = Search(self.config, self.splits, self.seeds, recorder, executor, self.interrupted).run()
+            final = Final(recorder, executor, self.splits, self.interrupted)
+            done = why != INTERRUPTED and final.choose_winner() and final.ask_held_out()
+            recorder.stopped("finished" if done else "interrupted", why if done else INTERRUPTED)
+        finally:
+            executor.close()
+            recorder.close()
+
+    def _sandbox(self, population: Population) -> tuple[Literal["docker", "process"], str | None]:
+        """Say which sandbox it is, and return its kind and its image; a run keeps the kind that it began with."""
+        wanted: Kind = population.started.sandbox if population.started else self.config.sandbox.kind
+        sandbox = open_sandbox(wanted, self.config.sandbox.limits, warm=0, say=self.say)
+        self.say(f"sandbox: {sandbox.describe()}")
+        image = getattr(sandbox, "image", None)
+        sandbox.close()
+        return ("docker" if sandbox.name == "docker" else "process"), image.id if image else None
+
+    def _begin(self, recorder: Recorder, kind: Literal["docker", "process"], image: str | None) -> None:
+        _write_versions(self.paths, self.task, image)
+        recorder.run_started(
+            run=self.paths.root.name,
+            task=self.task.name,
+            digest=self.task.digest,
+            agent=self.config.models.agent,
+            sandbox=kind,
+            queries={split: len(getattr(self.splits, split)) for split in ("static", "rotating", "fresh", "test")},
+        )
+
+    def _executor(self, kind: Kind) -> Executor[Job, Done]:
+        from evolve.executors.serial import SerialExecutor
+
+        count = min(self.workers or os.cpu_count() or 1, self.config.search.in_flight)
+        worker = partial(make_worker, self.config, self.splits, kind)
+        if count == 1:
+            return SerialExecutor(worker, self.on_stage)
+        from evolve.executors.ray import RayExecutor
+
+        return RayExecutor(worker, count, address=self.config.ray.address, on_stage=self.on_stage)
+
+
+def _folded(journal: Journal) -> Population:
     try:
-        if population.started is None:
-            _write_versions(paths, task, image.id if image else None)
-            recorder.run_started(
-                run=paths.root.name,
-                task=task.name,
-                digest=task.digest,
-                agent=config.models.agent,
-                sandbox=kind,
-                queries={split: len(getattr(splits, split)) for split in ("static", "rotating", "fresh", "test")},
-            )
-        why = Search(config, splits, seeds, recorder, executor, interrupted or (lambda: False)).run()
-        if why != "interrupted":
-            choose_winner(recorder, executor, splits)
-            test_finalists(recorder, executor, splits)
-        recorder.stopped("interrupted" if why == "interrupted" else "finished", why)
-    finally:
-        executor.close()
-        recorder.close()
-
-
-def _executor(
-    config: Config, splits: Splits, kind: Kind, workers: int | None, on_stage: OnStage
-) -> Executor[Job, Done]:
-    from evolve.executors.serial import SerialExecutor
-
-    count = min(workers or os.cpu_count() or 1, config.search.in_flight)
-    worker = partial(make_worker, config, splits, kind)
-    if count == 1:
-        return SerialExecutor(worker, on_stage)
-    from evolve.executors.ray import RayExecutor
-
-    return RayExecutor(worker, count, address=config.ray.address, on_stage=on_stage)
+        return fold(journal.read())
+    except (KeyError, ValueError) as error:  # well-formed lines that do not belong together
+        raise RunFolderError(f"{journal.path} contradicts itself ({error}); it was changed by hand.") from None
 
 
 @contextmanager
@@ -240,10 +267,8 @@ def _claimed(paths: RunPaths, config: Config) -> Iterator[None]:
             f"{paths.root} cannot be written ({error.strerror}); set EVOLVE_RUNS to a folder that can."
         ) from None
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunFolderError(f"{paths.root} is in use by another evolve; wait for it, or give --name.") from None
+        if not _lock(file):
+            raise RunFolderError(f"{paths.root} is in use by another evolve; wait for it, or give --name.")
         _same_config(paths, config)
         yield
 
@@ -263,6 +288,18 @@ def _same_config(paths: RunPaths, config: Config) -> None:
         draft.replace(paths.config)
     except OSError as error:
         raise RunFolderError(f"{paths.config} cannot be written ({error.strerror}).") from None
+
+
+def _lock(file: TextIO) -> bool:
+    """Take the lock; a reader that looks whether it is taken holds it for a moment, so try for a second."""
+    for _ in range(10):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
 
 
 def _is_locked(lock: Path) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evolve.errors import RunFolderError
 from evolve.events import Trial
 from evolve.operators.tune import past_trial
 from evolve.types import Program
@@ -23,19 +24,21 @@ class Studies:
 
     def remake(self, trials: Mapping[str, Sequence[Trial]], programs: Mapping[str, Program]) -> None:
         """Write all trials so far anew; `programs` holds one program of each study, by study."""
-        for old in (
-            self._path,
-            self._path.with_name(f"{self._path.name}.lock"),
-        ):  # a killed driver leaves Optuna's lock
-            old.unlink(missing_ok=True)
-        for study, of_study in trials.items():
-            self.add(study, programs[study], of_study)
+        self._path.unlink(missing_ok=True)
+        self._path.with_name(f"{self._path.name}.lock").unlink(missing_ok=True)  # a killed driver leaves Optuna's lock
+        for study in sorted(trials.keys() & programs.keys()):
+            self.add(study, programs[study], trials[study])
 
     def add(self, study: str, program: Program, trials: Sequence[Trial]) -> None:
         """Append trials of a study."""
-        record = self._open(study)
-        for trial in trials:
-            record.add_trial(past_trial(program, trial))
+        try:
+            record = self._open(study)
+            for trial in trials:
+                record.add_trial(past_trial(program, trial))
+        except OSError as error:
+            raise RunFolderError(
+                f"{self._path} cannot be written ({error.strerror}); make room, then run the same command again."
+            ) from None
 
     def _open(self, study: str) -> optuna.Study:
         import optuna

@@ -57,7 +57,7 @@ class Task:
     """In order of time within each scope."""
     queries: tuple[Query, ...]
     held_out: frozenset[str]
-    """Ids of the queries reserved for the final test. Where the task has several scopes these are whole scopes."""
+    """Ids of the queries reserved for the final test. Where the task has enough scopes these are whole scopes."""
     digest: str
     """sha256 of everything above, hexadecimal."""
 

@@ -39,6 +39,7 @@ def command(target: str, name: str | None, settings: tuple[str, ...], workers: i
     chosen = name or default_name(config)
     folder = runs_dir() / chosen
     words = ["evolve", "run", target, *(["--name", name] if name else [])]
+    words += ["--workers", str(workers)] if workers else []
     words += [word for setting in settings for word in ("--set", setting)]
     how_to_go_on = f"To go on:\n  {shlex.join(words)}"
     with progress(config, chosen, quiet=quiet) as view, Interrupt(view.interrupted) as interrupt:

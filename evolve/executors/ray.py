@@ -25,17 +25,21 @@ class _Actor(Generic[J, D]):
     """Runs in a Ray process. A second thread answers `stage` while the first one works."""
 
     def __init__(self, make_worker: Callable[[], Works[J, D]]) -> None:
-        self._worker = make_worker()
+        self._make_worker = make_worker
+        self._worker: Works[J, D] | None = None
         self._stage = ""
 
     def run(self, job: J) -> D:
+        if self._worker is None:  # not in __init__: what it raises there, Ray only tells as a dead actor
+            self._worker = self._make_worker()
         return self._worker.run(job, self._say)
 
     def stage(self) -> str:
         return self._stage
 
     def close(self) -> None:
-        self._worker.close()
+        if self._worker is not None:
+            self._worker.close()
 
     def _say(self, text: str) -> None:
         self._stage = text

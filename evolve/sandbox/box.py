@@ -91,6 +91,7 @@ class Box:
             with self._sending:
                 self._transport.send(data)
         except OSError:
+            self.ended = True
             raise SandboxError(f"the sandbox is gone ({self._transport.kill()})") from None
 
     def end_channel(self, channel: int) -> None:
@@ -115,7 +116,7 @@ class Box:
             while data := self._transport.receive():
                 for frame in decoder.feed(data):
                     self._deliver(frame)
-        except (OSError, WireError):
+        except (OSError, ValueError, WireError):  # ValueError: Python's word for a pipe that was closed meanwhile
             pass  # either way the stream is lost: the box is over
         self.ended = True
         for frames in list(self._channels.values()):

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from evolve import final
 from evolve.archive import Archive
 from evolve.attempt import Attempt, Done, Job, Measurement, Report
 from evolve.evaluation.splits import Splits
 from evolve.events import Event, Measured, WinnerChosen
 from evolve.executors.base import Key
+from evolve.final import Final
 from evolve.journal import Journal
 from evolve.population import Population
 from evolve.program import load, parse
@@ -78,14 +78,15 @@ def populate(recorder: Recorder, *scores: float, seeds: int = 2) -> None:
 
 
 def finish(recorder: Recorder, bench: Bench, splits: Splits = SPLITS) -> None:
-    final.choose_winner(recorder, bench, splits)
-    final.test_finalists(recorder, bench, splits)
+    final = Final(recorder, bench, splits, lambda: False)
+    assert final.choose_winner()
+    assert final.ask_held_out()
 
 
 def test_the_best_three_are_measured_on_fresh_queries_and_nobody_else(recorder: Recorder) -> None:
     populate(recorder, 0.1, 0.6, 0.3, 0.5, 0.2)
     bench = Bench({})
-    final.choose_winner(recorder, bench, SPLITS)
+    Final(recorder, bench, SPLITS, lambda: False).choose_winner()
     assert bench.asked == [("c001", "fresh"), ("c003", "fresh"), ("c002", "fresh")]
 
 
@@ -158,3 +159,16 @@ def test_only_what_is_left_is_measured_after_an_interruption(recorder: Recorder)
     measured = [(event.candidate, event.split) for event in events if isinstance(event, Measured)]
     assert len(set(measured)) == len(measured)
     assert sum(isinstance(event, WinnerChosen) for event in events) == 1
+
+
+def test_an_interrupt_stops_after_what_is_in_flight_and_the_rest_follows(recorder: Recorder) -> None:
+    populate(recorder, 0.1, 0.6, 0.3, 0.5)
+    bench = Bench({})
+    interrupted = Final(recorder, bench, SPLITS, lambda: bool(bench.asked))
+    assert not interrupted.choose_winner()
+    assert recorder.population.winner is None
+    first = list(bench.asked)
+    assert len(first) == 1
+    finish(recorder, bench)
+    assert bench.asked.count(first[0]) == 1
+    assert recorder.population.winner is not None
