@@ -22,13 +22,22 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # `python -I` le
 VERSION = 1
 HEADER = struct.Struct("!IH")
 LENGTH = struct.Struct("!I")
-PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER = 1, 4, 36
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+CAPABILITY_VERSION = 0x20080522
 TICK_SECONDS = 0.5
 SLICE = 1 << 16
 
 
 def prctl(option, value):
     ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def drop_capabilities():
+    """Even root, which a sandbox without an engine may be, must not trace the runner or open its files."""
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+    header, none = struct.pack("Ii", CAPABILITY_VERSION, 0), struct.pack("6I", *(0,) * 6)
+    if ctypes.CDLL(None, use_errno=True).capset(header, none) != 0:
+        os._exit(1)
 
 
 def oom_kills():
@@ -140,6 +149,7 @@ class Runner:
         os.close(self.stdin)
         os.close(self.stdout)
         os.setsid()
+        drop_capabilities()
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
             file.write("1000")  # the kernel takes a scope before it takes the runner

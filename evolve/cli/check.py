@@ -107,7 +107,7 @@ def _engine(config: Config | None) -> Iterator[Finding]:
         left = leftovers(client)
         for container in left:
             remove(client, container)
-        yield Finding("ok", f"leftovers: {f'{len(left)} containers of killed runs removed' if left else 'none'}")
+        yield Finding("ok", f"leftovers: {f'{len(left)} removed, containers of killed runs' if left else 'none'}")
     except EvolveError as error:
         yield Finding("missing", f"Docker: {error}")
     finally:

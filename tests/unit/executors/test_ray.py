@@ -60,3 +60,36 @@ def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(PrerequisiteError, match=r"the Ray cluster at 127\.0\.0\.1:1 does not start") as caught:
         RayExecutor(partial(Mortal, tmp_path), 1, address="127.0.0.1:1", on_stage=deaf)
     assert "twice" not in str(caught.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A worker that tells which node of the cluster it lives on."""
+
+    def run(self, job: str, stage: Callable[[str], None], /) -> str:
+        import ray
+
+        return str(ray.get_runtime_context().get_node_id())
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(250)
+def test_workers_spread_over_the_nodes_of_a_cluster() -> None:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        cluster.add_node(num_cpus=1)
+        executor: RayExecutor[str, str] = RayExecutor(Placed, 2, address=cluster.address, on_stage=deaf)
+        try:
+            for number in range(2):
+                executor.submit(number, "where")
+            nodes = {executor.next()[1] for _ in range(2)}
+        finally:
+            executor.close()
+    finally:
+        cluster.shutdown()
+    assert len(nodes) == 2
