@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -183,27 +185,34 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.fixture
-def full(path: Path) -> Iterator[Path]:
-    """A file that may grow by only 100 bytes more, which is part of a line: what a full disk does."""
+@contextmanager
+def full(path: Path) -> Iterator[None]:
+    """A file may grow by only 100 bytes more, which is part of a line: what a full disk does."""
     held = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 100, hard))
-    yield path
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, held)
+    try:
+        yield
+    finally:  # at once: the limit is also on the file that pytest may be writing to
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, held)
 
 
-def test_no_room_is_said_and_leaves_no_part_of_a_line(full: Path) -> None:
-    before = full.read_bytes()
-    journal = Journal(full)
-    with pytest.raises(RunFolderError, match=r"journal\.jsonl cannot be written .*make room"):
-        journal.append(EVENTS[4])
-    assert full.read_bytes() == before
-    with pytest.raises(RunFolderError):
-        journal.append(EVENTS[4])
+def test_no_room_is_said_and_leaves_no_part_of_a_line(path: Path) -> None:
+    before = path.read_bytes()
+    journal = Journal(path)
+    errors: list[RunFolderError] = []
+    with full(path):
+        for _ in range(2):
+            try:
+                journal.append(EVENTS[4])
+            except RunFolderError as error:
+                errors.append(error)
+    assert len(errors) == 2
+    assert re.search(r"journal\.jsonl cannot be written .*make room", str(errors[0]))
+    assert path.read_bytes() == before
     journal.close()
-    assert read(full) == EVENTS
+    assert read(path) == EVENTS
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tiny_run: Any) -> N
     assert ended.code == 130
     assert ended.out == ""
     assert FINISHING in ended.err
-    assert "To go on:\n  evolve run chronicle --name tiny --set task_options.lives=2" in ended.err
+    assert "To go on:\n  evolve run chronicle --name tiny --workers 1 --set task_options.lives=2" in ended.err
     assert "Traceback" not in ended.err
 
 
