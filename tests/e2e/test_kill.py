@@ -30,7 +30,7 @@ SETTINGS: dict[str, Any] = {
     "search__seeds": ["bm25", "hybrid"],
     "evaluation__static": 6,
     "evaluation__rotating": 2,
-    "budget__candidates": 4,
+    "budget__candidates": 3,
     "sandbox__kind": "process",
     "sandbox__limits": {"pids": MARK},
 }
@@ -77,6 +77,13 @@ def runners() -> list[psutil.Process]:
         if f'"pids":{MARK}' in words and process.info["status"] != psutil.STATUS_ZOMBIE:
             found.append(process)
     return found
+
+
+def ray_processes() -> list[psutil.Process]:
+    """Every daemon of Ray that is alive."""
+    daemons = {"raylet", "gcs_server"}
+    found = psutil.process_iter(["name", "status"])
+    return [p for p in found if p.info["name"] in daemons and p.info["status"] != psutil.STATUS_ZOMBIE]
 
 
 def soon(condition: Callable[[], bool], seconds: float = 15.0) -> bool:
@@ -168,6 +175,7 @@ def test_a_killed_ray_run_leaves_no_container_and_goes_on(tmp_path: Path, delay:
     assert kill_at(driver, working)
     before = [end["candidate"] for end in finished(events(tmp_path, "ray"))]
     assert soon(lambda: not containers(), 30.0)
+    assert soon(lambda: not ray_processes(), 30.0)
     finish(tmp_path, "ray", workers=2, sandbox__kind="docker")
     after = [end["candidate"] for end in finished(events(tmp_path, "ray"))]
     assert after[: len(before)] == before
