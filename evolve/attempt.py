@@ -157,10 +157,11 @@ class _Bench:
             return ""
         if seen in self.job.behaviours:
             return f"behaves like {self.job.behaviours[seen]} on every query of the cheap rung"
-        if self.job.parents and rung.mean is not None:
-            best = max(self.job.parents, key=lambda parent: parent.rung)
-            if rung.mean < best.rung - TOLERANCE:
-                return f"{rung.mean:.3f} on the cheap rung, {best.id} has {best.rung:.3f}"
+        known = [(parent.rung, parent.id) for parent in self.job.parents if parent.rung is not None]
+        if known and rung.mean is not None:
+            best, parent = max(known)
+            if rung.mean < best - TOLERANCE:
+                return f"{rung.mean:.3f} on the cheap rung, {parent} has {best:.3f}"
         return ""
 
     def _measure(self, program: Program, queries: Sequence[Query]) -> Evaluation:
@@ -168,10 +169,10 @@ class _Bench:
         return self.worker.evaluator.evaluate(program, works, self.lease, stage=self.stage)
 
 
-def rung_mean(scores: Mapping[str, float], splits: Splits) -> float:
-    """Return a candidate's mean on the cheap rung, 0.0 where it has no score there."""
+def rung_mean(scores: Mapping[str, float], splits: Splits) -> float | None:
+    """Return a candidate's mean on the cheap rung, None where it has no score there."""
     on_rung = [scores[query.id] for query in splits.rung() if query.id in scores]
-    return sum(on_rung) / len(on_rung) if on_rung else 0.0
+    return sum(on_rung) / len(on_rung) if on_rung else None
 
 
 def _judge(report: Report, rung: Evaluation, rest: Evaluation) -> Report:

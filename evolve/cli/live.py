@@ -113,7 +113,7 @@ class Lines(Progress):
                 line = f"{event.candidate}  {event.operator:<9}  {self.result(event)}  {best}  {self.tail(event)}"
                 self.say(cut_keeping_columns(line))
             case Measured():
-                self.say(f"{event.candidate}  {event.split:<9}  {_mean(event):.3f}")
+                self.say(f"{event.candidate}  {event.split:<9}  {_mean(event)}")
             case WinnerChosen():
                 self.say(f"{event.candidate}  is the winner")
 
@@ -160,7 +160,7 @@ class Screen(Progress):
             case Measured():
                 self.phase = "asking the held-out queries" if event.split == "test" else "choosing the winner"
                 self.stages.pop(event.candidate, None)
-                self.lately.append(f"{event.candidate}  {event.split:<9}  {_mean(event):.3f}")
+                self.lately.append(f"{event.candidate}  {event.split:<9}  {_mean(event)}")
             case RunStopped():
                 self.phase = "ending the workers"
             case WinnerChosen():
@@ -249,6 +249,6 @@ def _padded(lines: list[str], height: int) -> list[str]:
     return lines + [""] * (height - len(lines))
 
 
-def _mean(event: Measured) -> float:
+def _mean(event: Measured) -> str:
     known = [score for score in event.scores.values() if score is not None]
-    return sum(known) / len(known) if known else 0.0
+    return f"{sum(known) / len(known):.3f}" if known else "could not be measured"

@@ -17,8 +17,8 @@ class Parent:
 
     id: str
     program: Program
-    rung: float
-    """Its mean score on the cheap rung."""
+    rung: float | None
+    """Its mean score on the cheap rung; None where it has no score there."""
 
 
 @dataclass(frozen=True, slots=True)
