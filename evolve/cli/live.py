@@ -54,6 +54,8 @@ class Progress:
 
         if (folder / "journal.jsonl").exists() and (folder / "config.toml").exists():
             run = open_run(folder)
+            if run.config != self.config:
+                return  # the run will be refused, and that is all there is to say
             self.population = run.population
             if run.status == "finished":
                 self.say(f"run {run.name} is finished already; this is its result. --name NAME starts another one")

@@ -106,3 +106,13 @@ def test_the_second_ctrl_c_is_a_keyboard_interrupt() -> None:
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_run_with_another_configuration_is_refused_in_one_line(
+    at_runs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "chronicle", "--name", "tiny", *at_runs.settings, "--set", "seed=4"]) == 4
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith("Error: run 'tiny' was started with another configuration (seed: 0, now 4)")
