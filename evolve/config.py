@@ -6,9 +6,9 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from evolve.errors import ConfigError
 
@@ -44,28 +44,126 @@ class Limits(_Table):
     """Completions that one write or one read may ask for."""
 
 
-class Models(_Table):
-    """Which model plays which part."""
+class ModelTable(_Table):
+    """One model, at one address. In a configuration "openai:MODEL" stands for a table that gives `model` alone."""
 
-    agent: Literal["extractive"] = "extractive"
-    """The task agent. "extractive" needs no model and scores what `read` returns by support."""
+    model: str = Field(pattern=r"^(openai|anthropic):\S+$")
+    """"openai:NAME" or "anthropic:NAME": whose API it speaks, and the model's name there."""
+    base_url: str = ""
+    """Of any server that speaks the same API, such as vLLM, Ollama, llama.cpp or a gateway; empty: the provider's."""
+    key_env: str = ""
+    """Environment variable that holds the key; empty: OPENAI_API_KEY or ANTHROPIC_API_KEY."""
+    api: Literal["responses", "chat"] | None = None
+    """Which of OpenAI's APIs: "responses" at the provider's own address, "chat" elsewhere, unless it is given."""
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    """How long a reasoning model may think; empty: the model's own default."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """Empty: the model's own default."""
+    max_tokens: int | None = Field(default=None, ge=16)
+    """Of one answer, reasoning included; empty: 4096, for the reflector 32768."""
+    timeout_seconds: float = Field(default=120.0, gt=0)
+    """How long a provider may stay silent before the call is tried again; 600 for the reflector."""
+
+    @property
+    def key_name(self) -> str:
+        """The environment variable that holds the key, or would."""
+        own = "ANTHROPIC_API_KEY" if self.model.startswith("anthropic:") else "OPENAI_API_KEY"
+        return self.key_env or own
+
+
+class PriceTable(_Table):
+    """US dollars for a million tokens."""
+
+    input: float = Field(ge=0)
+    output: float = Field(default=0.0, ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    """Of input read from the provider's prompt cache; empty: as input."""
+    written: float | None = Field(default=None, ge=0)
+    """Of input written to the provider's prompt cache; empty: as input."""
+
+
+REFLECTOR_SECONDS = 600.0
+"""A whole program, thought about for long, comes in one piece."""
+
+
+def _model_table(value: object) -> object:
+    return {"model": value} if isinstance(value, str) else value
+
+
+def _agent_table(value: object) -> object:
+    return value if value == EXTRACTIVE else _model_table(value)
+
+
+EXTRACTIVE = "extractive"
+RoleModel: TypeAlias = Annotated[ModelTable, BeforeValidator(_model_table)]
+
+
+class Models(_Table):
+    """Which model plays which part. Reflector, toolkit and judge are the agent's model where they are not given."""
+
+    agent: Annotated[Literal["extractive"] | ModelTable, BeforeValidator(_agent_table)] = "extractive"
+    """The task agent. "extractive" needs no model and is scored by support."""
+    reflector: RoleModel | None = None
+    """Reads failures and rewrites programs: `reflect` and `merge`."""
+    toolkit: RoleModel | None = None
+    """Answers the programs' own `llm_completion`."""
+    judge: RoleModel | None = None
+    """Scores answers, where evaluation.scorer = "judge"."""
+    embedding: RoleModel | None = None
+    """Embeds for the programs' `toolkit.embed`; empty: the weights that ship with evolve."""
+    concurrency: int = Field(default=64, ge=1)
+    """Most calls to one model at a time; fewer where the provider wants fewer."""
+    prices: dict[str, PriceTable] = Field(default_factory=dict)
+    """Prices by model, as in {"openai:my-model" = {input = 0.25, output = 2.0}}; they come before the shipped ones."""
+    replay: bool = False
+    """Answer every call from the llm.sqlite of the run of that name, without network; an unseen call is an error."""
+
+    @property
+    def by_role(self) -> dict[str, ModelTable]:
+        """The roles that a model plays."""
+        roles = {role: getattr(self, role) for role in ("agent", "reflector", "toolkit", "judge", "embedding")}
+        return {role: table for role, table in roles.items() if isinstance(table, ModelTable)}
+
+
+OperatorName: TypeAlias = Literal["reflect", "merge", "tune", "recombine"]
+WITH_MODEL: tuple[OperatorName, ...] = ("reflect", "merge", "tune", "recombine")
+WITHOUT_MODEL: tuple[OperatorName, ...] = ("tune", "recombine")
+
+
+class Reflect(_Table):
+    """What the reflector is shown."""
+
+    traces: Literal["full", "none"] = "full"
+    """"none" leaves the traces of failed and succeeded cases out: scores and lineage only."""
+    stages: bool = True
+    """False hides at which stage each case failed."""
+    tokens: int = Field(default=24_000, ge=4_000)
+    """Most of one prompt, at 4 characters a token; traces are cut to fit."""
+
+
+def _seed_names(value: object) -> object:
+    return DEFAULT_SEEDS[:1] if value == "one" else value
+
+
+DEFAULT_SEEDS = ("vector_search", "summarizer", "experience", "bm25", "hybrid", "no_memory")
 
 
 class Search(_Table):
     """How children are made."""
 
-    operators: tuple[Literal["tune", "recombine"], ...] = Field(default=("tune", "recombine"), min_length=1)
-    """Ways to make a child; each attempt draws one."""
-    selection: Literal["softmax"] = "softmax"
+    operators: tuple[OperatorName, ...] | None = Field(default=None, min_length=1)
+    """Ways to make a child; empty: all that the models allow. Which comes next is decided by what each has earned."""
+    selection: Literal["softmax", "pareto", "greedy", "recency"] = "softmax"
     """How parents are drawn."""
     temperature: float = Field(default=0.15, gt=0)
     """Of the softmax over static scores; the paper's value."""
     in_flight: int = Field(default=8, ge=1)
     """Most attempts at work at a time; never more than there are workers."""
-    seeds: tuple[str, ...] = Field(
-        default=("vector_search", "summarizer", "experience", "bm25", "hybrid", "no_memory"), min_length=1
-    )
-    """Programs to start from: names in `seeds/`, or paths."""
+    seeds: Annotated[tuple[str, ...], BeforeValidator(_seed_names)] = Field(default=DEFAULT_SEEDS, min_length=1)
+    """Programs to start from: names in `seeds/`, or paths; "one" for the first alone (the paper's linear ablation)."""
+    freeze: Literal["", "instructions", "code"] = ""
+    """What no operator may change: the instruction constants, or all but these."""
+    reflect: Reflect = Reflect()
 
 
 class Evaluation(_Table):
@@ -79,6 +177,10 @@ class Evaluation(_Table):
     """Training episodes per static query, 0 for all: 2; 0 for the extractive agent."""
     test: int | None = Field(default=None, ge=0)
     """Held-out queries for the one final test, 0 for all: 100; 0 for the extractive agent."""
+    scorer: Literal["support", "f1", "exact", "judge"] | None = None
+    """How an answer is scored: f1; support for the extractive agent, which answers with what it read."""
+    oracle: bool = False
+    """Also ask the agent with the gold evidence in place of what was read, where a case failed: one more call each."""
     ladder: Literal["default", "none"] = "default"
     """"none" measures every candidate on the whole static set, even one that behaves like another."""
 
@@ -90,6 +192,10 @@ class Budget(_Table):
     """Children that are measured; seeds and rejected attempts are not counted."""
     hours: float | None = Field(default=None, gt=0)
     """Running time over all sessions of the run, the final test not counted."""
+    usd: float | None = Field(default=None, ge=0)
+    """Dollars for calls to models, the final test included. Never exceeded: what is in flight counts as spent."""
+    calls: int | None = Field(default=None, ge=0)
+    """Calls to models, the final test included; answers from the run's own store are free."""
 
 
 class SandboxTable(_Table):
@@ -132,10 +238,59 @@ class Config(_Table):
             raise ConfigError(_one_line(error)) from None
 
     def resolved(self) -> Config:
-        """Return the configuration with every size that depends on the agent filled in."""
-        sizes = {"static": 240, "train_ratio": 0.0, "test": 0}
+        """Return the configuration with everything filled in that depends on other keys.
+
+        Raises ConfigError for keys that do not fit together.
+        """
+        models = self._resolved_models()
+        searched = self.search.operators or (WITH_MODEL if models.reflector else WITHOUT_MODEL)
+        sizes: dict[str, object] = {"static": 60, "train_ratio": 2.0, "test": 100, "scorer": "f1"}
+        if models.agent == EXTRACTIVE:
+            sizes = {"static": 240, "train_ratio": 0.0, "test": 0, "scorer": "support"}
         given = {key: value for key, value in self.evaluation.model_dump().items() if value is not None}
-        return self.model_copy(update={"evaluation": Evaluation.model_validate({**sizes, **given})})
+        config = self.model_copy(
+            update={
+                "models": models,
+                "search": self.search.model_copy(update={"operators": searched}),
+                "evaluation": Evaluation.model_validate({**sizes, **given}),
+            }
+        )
+        _check_fit(config)
+        return config
+
+    def _resolved_models(self) -> Models:
+        models, agent = self.models, self.models.agent
+        given: dict[str, ModelTable] = models.by_role
+        if isinstance(agent, ModelTable):
+            given = {**dict.fromkeys(("reflector", "toolkit", "judge"), agent), **given}
+        reflector = given.get("reflector")
+        if reflector and "timeout_seconds" not in reflector.model_fields_set:
+            given["reflector"] = reflector.model_copy(update={"timeout_seconds": REFLECTOR_SECONDS})
+        return models.model_copy(update=given)
+
+
+def _check_fit(config: Config) -> None:
+    models, scorer = config.models, config.evaluation.scorer
+    wanting = [name for name in config.search.operators or () if name in ("reflect", "merge")]
+    if wanting and models.reflector is None:
+        raise ConfigError(
+            f"search.operators has {wanting[0]!r}, which needs a model: set models.reflector, for example "
+            '"openai:gpt-5-mini", or models.agent.'
+        )
+    if config.search.freeze == "code" and models.agent == EXTRACTIVE:
+        raise ConfigError(
+            'search.freeze = "code" leaves only instructions to change, and the extractive agent reads none: '
+            "set models.agent."
+        )
+    if scorer == "judge" and models.judge is None:
+        raise ConfigError('evaluation.scorer = "judge" needs a model: set models.judge.')
+    if scorer in ("f1", "exact") and models.agent == EXTRACTIVE:
+        raise ConfigError(
+            f"evaluation.scorer = {scorer!r} scores answers, and the extractive agent gives none: set models.agent, or "
+            'evaluation.scorer = "support".'
+        )
+    if models.embedding is not None and models.embedding.model.startswith("anthropic:"):
+        raise ConfigError(f"models.embedding = {models.embedding.model!r}: Anthropic has no embedding models.")
 
 
 def load_config(task: str, overrides: Sequence[str] = ()) -> Config:
@@ -198,8 +353,12 @@ def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 
 def _one_line(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = [str(part) for part in first["loc"]]
+    # What may be a word or a table fails as both, and what is wrong with the table says more; a misspelt key is also a
+    # missing one, and its own name says more.
+    found = error.errors(include_url=False)
+    tables = [each for each in found if not any("literal[" in str(part) for part in each["loc"])] or found
+    first = next((each for each in tables if each["type"] == "extra_forbidden"), tables[0])
+    where = [str(part) for part in first["loc"] if part != ModelTable.__name__]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
         good = _keys_of(where[:-1])
@@ -215,7 +374,15 @@ def _keys_of(path: list[str]) -> list[str]:
     model: type[BaseModel] = Config
     for part in path:
         inner = model.model_fields[part].annotation if part in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        tables = _tables(inner)
+        if not tables:
             return []
-        model = inner
+        model = tables[0]
     return list(model.model_fields)
+
+
+def _tables(annotation: object) -> list[type[BaseModel]]:
+    """The tables that a key may hold, out of unions and annotations."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [table for part in get_args(annotation) for table in _tables(part)]

@@ -60,8 +60,32 @@ class RunFolderError(EvolveError):
     exit_code = 4
 
 
-class SandboxError(EvolveError):
-    """The infrastructure failed, not the program: retried, never scored."""
+class InfrastructureError(EvolveError):
+    """Something around the program failed, not the program: retried, never scored."""
+
+
+class SandboxError(InfrastructureError):
+    """The sandbox failed."""
+
+
+class ProviderError(InfrastructureError):
+    """A model provider gave no answer after every retry."""
+
+
+class RequestRefused(EvolveError):
+    """A provider will not take this very request (too long, malformed); asking again does not help."""
+
+
+class ModelDeclined(RequestRefused):
+    """The request was taken, and the model itself declined to answer it."""
+
+
+class AgentFailure(EvolveError):
+    """The task agent answered, but not with what it was asked for, also when it was asked again."""
+
+
+class BudgetSpent(EvolveError):
+    """The next call could go over a budget, so it was not made."""
 
 
 class ProgramFault(EvolveError):

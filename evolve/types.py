@@ -13,6 +13,15 @@ Outcome: TypeAlias = Literal["scored", "program", "infrastructure"]
 """How a case ended: measured, the program's fault (counts as 0), or the infrastructure's (never averaged)."""
 
 
+FailureStage: TypeAlias = Literal[
+    "", "episodes", "extraction", "write", "query", "read", "truncated", "answer", "agent", "program", "unknown"
+]
+"""The first stage that lost the answer, "" where nothing was lost: not in the episodes that were remembered, lost by
+the agent's extraction, lost by `write`, missed by the query that the agent formulated, missed by `read`, cut short,
+read and not used by the answer; "agent" where the agent gave nothing usable, "program" for a program's fault,
+"unknown" where neither evidence nor answer can tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Episode:
     """One unit of experience, in the order in which the agent lives it."""
@@ -130,7 +139,26 @@ class Case:
     answer: str = ""
     """What the task agent answered; the extractive agent answers with what was read."""
     reason: str = ""
-    """Why it was not scored."""
+    """Why it was not scored, or why the agent's failure scored 0."""
+    stage: FailureStage = ""
+    judgement: str = ""
+    """What the judge said, where a judge scored it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One episode on its way into the memory, as a reflector may see it."""
+
+    episode: str
+    scope: str
+    text: str
+    """The episode's."""
+    item: Mapping[str, JSON]
+    """The fields of the `KnowledgeItem` that the task agent filled."""
+    log: tuple[str, ...] = ()
+    """What the program logged while it wrote."""
+    problem: str = ""
+    """Why the item is not what the agent should have filled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +172,8 @@ class Evaluation:
     """sha256 over every query's formulated fields and read text: equal where two programs cannot be told apart."""
     seconds: float
     """Wall clock."""
+    writes: tuple[Write, ...] = ()
+    """A few of the writes, those that matter most for the cases that failed first."""
 
     @property
     def counted(self) -> tuple[Case, ...]:
@@ -160,3 +190,30 @@ class Evaluation:
     def coverage(self) -> float:
         """Share of the cases that have a score."""
         return len(self.counted) / len(self.cases) if self.cases else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one role's calls to a model added up to."""
+
+    calls: int = 0
+    """Requests that were answered by the provider for the first time in this run."""
+    cached: int = 0
+    """Requests whose answer the run already had; they cost nothing."""
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    """Of the input tokens, those that the provider had in its prompt cache."""
+    output_tokens: int = 0
+    usd: float | None = 0.0
+    """None where a price is not known."""
+
+    def __add__(self, other: Cost) -> Cost:
+        usd = None if self.usd is None or other.usd is None else self.usd + other.usd
+        return Cost(
+            self.calls + other.calls,
+            self.cached + other.cached,
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+            usd,
+        )

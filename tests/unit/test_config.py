@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.config import Config, differences, dump_config, load_config
+from evolve.config import Config, ModelTable, differences, dump_config, load_config
 from evolve.errors import ConfigError
 
 
@@ -71,11 +72,17 @@ def test_set_goes_over_the_file(tmp_path: Path) -> None:
         ("budget.hours=inf", ["budget.hours = inf", "finite"]),
         ("seed=-1", ["seed = -1", "greater than or equal to 0"]),
         ("seed=4294967296", ["seed = 4294967296", "less than 4294967296"]),
-        ('search.operators=["mutate"]', ["search.operators.0 = 'mutate'", "'tune' or 'recombine'"]),
+        ('search.operators=["mutate"]', ["search.operators.0 = 'mutate'", "'tune' or 'recombine'", "'reflect'"]),
         ("search.operators=[]", ["search.operators = []", "at least 1"]),
         ("search.seeds=bm25", ["search.seeds = 'bm25'"]),
         ("sandbox.kind=podman", ["sandbox.kind = 'podman'", "'docker'", "'process'"]),
-        ("models.agent=openai:x", ["models.agent = 'openai:x'", "'extractive'"]),
+        ("models.agent=gpt-5-mini", ["models.agent.model = 'gpt-5-mini'", "openai|anthropic"]),
+        ("models.agent.modle=openai:x", ["models.agent.modle", "did you mean 'model'?"]),
+        ('models.judge={model="openai:x", eff="low"}', ["models.judge.eff", "did you mean 'effort'?"]),
+        ("models.agnt=openai:x", ["did you mean 'agent'?", "reflector"]),
+        ("search.reflect.token=1", ["did you mean 'tokens'?", "traces"]),
+        ("search.freeze=all", ["search.freeze = 'all'", "'instructions' or 'code'"]),
+        ("budget.usd=-1", ["budget.usd = -1", "greater than or equal to 0"]),
         ("task.name=x", ["task.name=x", "'task' is a value, not a table"]),
         ("candidates", ["'candidates'", "key=value"]),
         ("=4", ["'=4'", "key=value"]),
@@ -156,3 +163,51 @@ def test_a_configuration_cannot_be_changed() -> None:
     config = load_config("chronicle")
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 1  # type: ignore[misc]
+
+
+def test_a_model_is_a_word_or_a_table() -> None:
+    word = load_config("chronicle", ["models.agent=openai:gpt-5-mini"])
+    table = load_config("chronicle", ["models.agent.model=openai:gpt-5-mini"])
+    assert word == table
+    assert isinstance(word.models.agent, ModelTable)
+    assert word.models.agent.base_url == ""
+
+
+def test_reflector_toolkit_and_judge_are_the_agent_where_they_are_not_given() -> None:
+    models = load_config("chronicle", ["models.agent=openai:a", "models.judge=anthropic:j"]).resolved().models
+    assert {role: table.model for role, table in models.by_role.items()} == {
+        "agent": "openai:a",
+        "reflector": "openai:a",
+        "toolkit": "openai:a",
+        "judge": "anthropic:j",
+    }
+    assert load_config("chronicle").resolved().models.by_role == {}
+
+
+def test_operators_sizes_and_scorer_follow_the_models() -> None:
+    without, reflecting, answering = (
+        load_config("chronicle", overrides).resolved()
+        for overrides in ([], ["models.reflector=openai:r"], ["models.agent=openai:a"])
+    )
+    assert without.search.operators == ("tune", "recombine")
+    assert reflecting.search.operators == answering.search.operators == ("reflect", "merge", "tune", "recombine")
+    assert (reflecting.evaluation.static, reflecting.evaluation.scorer) == (240, "support")
+    assert (answering.evaluation.static, answering.evaluation.scorer) == (60, "f1")
+
+
+def test_one_seed_is_the_first() -> None:
+    assert load_config("chronicle", ["search.seeds=one"]).search.seeds == ("vector_search",)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (['search.operators=["reflect"]'], "'reflect', which needs a model: set models.reflector"),
+        (["evaluation.scorer=judge"], "set models.judge"),
+        (["evaluation.scorer=f1"], "the extractive agent gives none"),
+        (["models.embedding=anthropic:x"], "Anthropic has no embedding models"),
+    ],
+)
+def test_keys_that_do_not_fit_together_are_refused(overrides: list[str], words: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load_config("chronicle", overrides).resolved()
