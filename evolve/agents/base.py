@@ -10,12 +10,16 @@ from evolve.types import JSON, Episode, Program
 class Agent(Protocol):
     """Uses a memory the way an agent does: fills items from episodes, asks the memory, answers from what it read.
 
-    Deterministic agents return equal values for equal arguments. No method sees a gold answer.
+    Called from many threads. Deterministic agents return equal values for equal arguments. No method sees a gold
+    answer. An agent with a model raises AgentFailure where the model gave nothing usable even when asked again, and
+    what `evolve.models.base.Ask` raises.
     """
 
     name: str
     follows_instructions: bool
     """False for an agent that ignores the programs' instruction constants."""
+    asks_model: bool
+    """True where a call takes long enough to make several at a time."""
 
     def extract(self, program: Program, episode: Episode) -> dict[str, JSON]:
         """Return the fields of the program's `KnowledgeItem` for this episode."""

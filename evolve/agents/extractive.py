@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from evolve.agents.reading import STOP_WORDS, Reading, content_words
+from evolve.program.schema import empty_value
 from evolve.types import JSON, Episode, Field, Program, Schema
 
 _CUES: dict[str, str] = {
@@ -46,6 +47,7 @@ class ExtractiveAgent:
 
     name = "extractive"
     follows_instructions = False
+    asks_model = False
 
     def extract(self, program: Program, episode: Episode) -> dict[str, JSON]:
         """Fill the `KnowledgeItem` schema from the episode's text; nothing found leaves a field at its default."""
@@ -60,7 +62,7 @@ class ExtractiveAgent:
         return read
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4_096)
 def _read(text: str) -> Reading:
     """Return a text's reading; kept, because every candidate of a run is shown the same episodes and questions."""
     return Reading(text)
@@ -75,7 +77,7 @@ def _fill(schema: Schema, reading: Reading) -> dict[str, JSON]:
         if value is not None:
             filled[field.name] = value
         elif field.required:
-            filled[field.name] = None if optional else _empty(kind)
+            filled[field.name] = empty_value(field.type)
     return filled
 
 
@@ -150,8 +152,3 @@ def _holds(field: Field, role: str, reading: Reading) -> bool | None:
         return bool(reading.names)
     cues = set(content_words(f"{' '.join(_NAME_PART.findall(field.name))} {field.description}")) - _SCHEMA_WORDS
     return not cues.isdisjoint(reading.counts)
-
-
-def _empty(kind: str) -> JSON:
-    empty: dict[str, JSON] = {"str": "", "int": 0, "float": 0.0, "bool": False, "list[str]": [], "dict[str, str]": {}}
-    return empty[kind]

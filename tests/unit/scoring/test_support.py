@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.scoring import Scorer, SupportScorer, support, words
+from evolve.scoring import Scorer, SupportScorer, Verdict, support, words
 from evolve.types import Evidence, Query
 
 TURN = "I went to a support group yesterday and it was powerful"
@@ -56,8 +56,8 @@ def test_chinese_and_japanese_match_inside_a_sentence():
 def test_scorer_reads_what_was_read_and_not_the_answer():
     scorer: Scorer = SupportScorer()
     assert scorer.name == "support"
-    assert scorer.score(query("we moved to Ghent"), "we moved to Ghent", "") == 1.0
-    assert scorer.score(query("we moved to Ghent"), "", "we moved to Ghent") == 0.0
+    assert scorer.score(query("we moved to Ghent"), "we moved to Ghent", "") == Verdict(1.0)
+    assert scorer.score(query("we moved to Ghent"), "", "we moved to Ghent") == Verdict(0.0)
 
 
 texts = st.text(alphabet=st.sampled_from("ab c\n.\u00e9\u0301漢İß'"), max_size=60) | st.text(max_size=60)

@@ -1,6 +1,6 @@
-"""Scores of one query in [0, 1], and support: how much of what the gold answer rests on was read from the memory.
+"""Support: how much of what the gold answer rests on was read from the memory.
 
-Support measures retrieval, not answering: it needs no model, and it says nothing about whether an agent would have
+It measures retrieval, not answering: it needs no model, and it says nothing about whether an agent would have
 used what it read. Text is compared as words: NFKC, case folded, punctuation dropped, each Chinese or Japanese
 character a word.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from functools import lru_cache
-from typing import Protocol
 
+from evolve.scoring.base import Verdict
 from evolve.types import Query
 
 SHINGLE = 4
@@ -22,24 +22,14 @@ _WORD = re.compile(rf"[{_CHARACTER}]|[^\W_{_CHARACTER}]+")
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
-class Scorer(Protocol):
-    """Scores one answered query; stateless, on the host, the only place where gold answers are looked at."""
-
-    name: str
-
-    def score(self, query: Query, read: str, answer: str) -> float:
-        """Return a value in [0, 1] for what was read from the memory and what was answered."""
-        ...
-
-
 class SupportScorer:
     """Scores what was read by `support`, and ignores the answer."""
 
     name = "support"
 
-    def score(self, query: Query, read: str, answer: str) -> float:
-        """Return the support of the read text, in [0, 1]."""
-        return support(query, read)
+    def score(self, query: Query, read: str, answer: str) -> Verdict:
+        """Return the support of the read text."""
+        return Verdict(support(query, read))
 
 
 def words(text: str) -> list[str]:
@@ -61,8 +51,14 @@ def support(query: Query, text: str) -> float:
         answer = set(words(query.answer))
         wanted = answer - _ARTICLES or answer
         return len(wanted & set(words(text))) / len(wanted) if wanted else 0.0
-    joined = f" {' '.join(words(text))} "
+    joined = _joined(text)
     return sum(sum(shingle in joined for shingle in shingles) / len(shingles) for shingles in evidence) / len(evidence)
+
+
+@lru_cache(maxsize=1_024)
+def _joined(text: str) -> str:
+    """Return the words between spaces; kept, because whoever looks where an evidence was lost asks again."""
+    return f" {' '.join(words(text))} "
 
 
 @lru_cache(maxsize=20_000)
