@@ -18,8 +18,9 @@ ERROR_CHARS = 4_000
 class Link:
     """Frames to and from the runner; one request at a time, with callbacks to the worker in between."""
 
-    def __init__(self, link):
+    def __init__(self, link, frame_bytes):
         self._link = link
+        self._frame_bytes = frame_bytes
         self._callback = threading.Lock()
         self._sending = threading.Lock()
 
@@ -41,6 +42,33 @@ class Link:
             raise RuntimeError(reply["error"])
         return reply["text"]
 
+    def call_embed(self, texts):
+        """Ask the worker for one vector a text, in frames of bounded length; raises as `call_llm` does."""
+        rows = []
+        for part in self._slices(texts):
+            with self._callback:
+                self.send({"call": "embed", "texts": part})
+                reply = {"left": len(part)}
+                while reply.get("left"):
+                    reply = self.receive()
+                    rows += reply.get("rows", [])
+            if "error" in reply:
+                raise RuntimeError(reply["error"])
+        return rows
+
+    def _slices(self, texts):
+        part, size = [], 0
+        for text in texts:
+            length = len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace")) + 2
+            if length > self._frame_bytes // 2:
+                raise ValueError(f"a text of {length} bytes is too long to embed")
+            if size + length > self._frame_bytes // 2:
+                yield part
+                part, size = [], 0
+            part.append(text)
+            size += length
+        yield part
+
     def log(self, message):
         self.send({"call": "log", "message": str(message)[:LOG_CHARS]})
 
@@ -57,13 +85,16 @@ class Link:
 class Host:
     """One knowledge base."""
 
-    def __init__(self, kit):
+    def __init__(self, kit, call_embed):
         self._kit = kit
+        self._call_embed = call_embed
         self._module = None
         self._base = None
 
     def load(self, request):
         source = request["source"]
+        if request["embed"]:
+            self._kit.embed_with(self._call_embed)
         linecache.cache[FILENAME] = (len(source), None, source.splitlines(keepends=True), FILENAME)
         self._module = types.ModuleType("program")
         self._module.__file__ = FILENAME
@@ -100,14 +131,14 @@ def serve(link, limits, warm):
     """Serve one scope; with `warm`, have a chromadb client ready before anything is asked."""
     import toolkit
 
-    wire = Link(link)
+    wire = Link(link, limits["frame_bytes"])
     kit = toolkit.Toolkit(call_llm=wire.call_llm, log=wire.log)
     if warm:
         kit.chroma  # noqa: B018  (made at first use)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits["scratch_mb"] << 20,) * 2)
     limit_memory(limits["memory_mb"])
-    host = Host(kit)
+    host = Host(kit, wire.call_embed)
     operations = {"load": host.load, "write": host.write, "read": host.read}
     while True:
         request = wire.receive()

@@ -57,6 +57,7 @@ class Toolkit:
         self.logger = Logger(log)
         self._call_llm = call_llm
         self._call_embed = call_embed
+        self._dimensions = DIMENSIONS
         self._chroma: Any = None
         self._lock = threading.Lock()
 
@@ -72,8 +73,12 @@ class Toolkit:
         """Return the completion of chat messages (`role`, `content`); one call per write or read by default."""
         return self._call_llm(messages, kwargs)
 
+    def embed_with(self, call_embed: Callable[[list[str]], Sequence[Sequence[float]]]) -> None:
+        """Embed by a provider's model from now on, not by the packaged weights."""
+        self._call_embed = call_embed
+
     def embed(self, texts: Sequence[str]) -> Any:
-        """Return float32 rows of length one, shape (texts, dimensions).
+        """Return float32 rows of length one, shape (texts, dimensions); a provider's model has dimensions of its own.
 
         A text without tokens gets the first unit vector: a row of zeros would be equally far from every text, and a
         search for it would return a different tie each time.
@@ -82,10 +87,24 @@ class Toolkit:
 
         listed = [texts] if isinstance(texts, str) else list(texts)
         if not listed:
-            return np.zeros((0, DIMENSIONS), dtype=np.float32)
-        rows = _embed(listed) if self._call_embed is None else np.array(self._call_embed(listed), dtype=np.float32)
+            return np.zeros((0, self._dimensions), dtype=np.float32)
+        rows = _embed(listed) if self._call_embed is None else self._provided(listed)
         rows[~rows.any(axis=1), 0] = 1
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def _provided(self, texts: list[str]) -> Any:
+        """Return the provider's vectors; providers refuse a text without a word, which gets zeros."""
+        import numpy as np
+
+        filled = [index for index, text in enumerate(texts) if text.strip()]
+        if not filled:
+            return np.zeros((len(texts), self._dimensions), dtype=np.float32)
+        assert self._call_embed is not None
+        found = np.array(self._call_embed([texts[index] for index in filled]), dtype=np.float32)
+        self._dimensions = found.shape[1]
+        rows = np.zeros((len(texts), self._dimensions), dtype=np.float32)
+        rows[filled] = found
+        return rows
 
 
 class Logger:

@@ -6,39 +6,33 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from evolve.errors import ProgramFault, SandboxError
-from evolve.types import JSON, Case, Evaluation, Outcome, Program, Query
+from evolve.evaluation.calls import Calls
+from evolve.evaluation.scope import Part, Visit
+from evolve.types import JSON, Case, Evaluation, Program, Write
 
 if TYPE_CHECKING:
     from evolve.agents.base import Agent
     from evolve.evaluation.splits import Work
     from evolve.sandbox.base import Sandbox
-    from evolve.sandbox.box import Box, Scope
-    from evolve.scoring import Scorer
+    from evolve.sandbox.box import Box, CallEmbed, CallLLM
+    from evolve.scoring.base import Scorer
 
 MOST_SCOPES = 8
 """Scopes of one candidate at work at a time."""
+MOST_CALLS = 64
+"""Calls of one candidate's agent and scorer at a time, where a model answers them; the broker's gate decides."""
 ATTEMPTS = 3
 """An infrastructure fault is tried again in a new box; after so many the scope's open queries stay without a score."""
+MOST_WRITES = 3
+"""Writes that an evaluation shows."""
 
 Stage = Callable[[str], None]
 """Hears what is being done, for the live view."""
-
-
-@dataclass(slots=True)
-class Part:
-    """One scope's cases so far; what is finished survives a box that is lost on the way."""
-
-    work: Work
-    cases: dict[str, Case] = field(default_factory=dict)
-
-    @property
-    def open(self) -> list[Query]:
-        return [query for query in self.work.queries if query.id not in self.cases]
 
 
 class Lease:
@@ -64,113 +58,82 @@ class Lease:
         return self._box
 
 
+def no_completions(messages: list[JSON], kwargs: dict[str, JSON]) -> NoReturn:
+    """Answer a program's `llm_completion` in a run without a toolkit model: the call raises in the program."""
+    raise ProgramFault("raised", "this run has no toolkit model: llm_completion cannot be answered")
+
+
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """Measures programs: the fixed task agent, the scorer, and the sandbox that programs run in."""
+    """Measures programs: the fixed task agent, the scorer, the sandbox that programs run in, and what they may call."""
 
     agent: Agent
     scorer: Scorer
     sandbox: Sandbox
+    call_llm: CallLLM = no_completions
+    call_embed: CallEmbed | None = None
+    """None: programs embed with the packaged weights."""
+    oracle: bool = False
+    """Ask the agent with the gold evidence where a case failed, and let programs complete while they are probed."""
 
     def evaluate(self, program: Program, works: Sequence[Work], lease: Lease, *, stage: Stage) -> Evaluation:
         """Measure the program on the queries of all parts of the work; never raises for what the program does.
 
-        Raises PrerequisiteError where the sandbox is not there at all.
+        Nothing of it is at work any more when it returns or raises. Raises PrerequisiteError where the sandbox or a
+        model is not there at all, BudgetSpent, and RunFolderError where a replay lacks a call.
         """
         began = time.monotonic()
-        parts = [Part(work) for work in works]
-        lost = ""
-        for _ in range(ATTEMPTS):
-            left = [part for part in parts if part.open]
-            if not left:
-                break
-            lost = self._in_one_box(program, left, lease, stage)
-        for part in parts:
-            for query in part.open:
-                part.cases[query.id] = _case(query, outcome="infrastructure", score=None, reason=lost)
+        with Calls(MOST_CALLS if self.agent.asks_model else 0) as calls:
+            visits = [Visit(self, program, Part(work), calls, stage) for work in works]
+            for _ in range(ATTEMPTS):
+                if left := [visit for visit in visits if visit.part.open]:
+                    self._in_one_box(left, lease, calls, stage)
+        for visit in visits:
+            visit.part.settle("infrastructure", visit.part.lost)
+            visit.locate(lambda fields: None)  # what a lost box left without a stage
+        parts = [visit.part for visit in visits]
         cases = tuple(part.cases[query.id] for part in parts for query in part.work.queries)
-        return Evaluation(program.digest, cases, behaviour(cases), time.monotonic() - began)
+        seconds = time.monotonic() - began
+        return Evaluation(program.digest, cases, behaviour(cases), seconds, telling_writes(parts))
 
-    def _in_one_box(self, program: Program, parts: Sequence[Part], lease: Lease, stage: Stage) -> str:
-        """Run the open queries of these parts; return why the box was lost, or "" where it was not."""
+    def _in_one_box(self, visits: Sequence[Visit], lease: Lease, calls: Calls, stage: Stage) -> None:
+        """Work on these parts side by side; the first that fails for good ends the others."""
         stage("starting")
         try:
             box = lease.box()
         except SandboxError as error:
-            return str(error)
-        with ThreadPoolExecutor(min(len(parts), MOST_SCOPES), "evolve-scope") as pool:
-            losses = list(pool.map(lambda part: self._scope(program, part, box, stage), parts))
-        return next((lost for lost in losses if lost), "")
-
-    def _scope(self, program: Program, part: Part, box: Box, stage: Stage) -> str:
-        try:
+            for visit in visits:
+                visit.part.lost = str(error)
+            return
+        with ThreadPoolExecutor(min(len(visits), MOST_SCOPES), "evolve-scope") as pool:
+            running = [pool.submit(visit.run, box) for visit in visits]
             try:
-                memory = self._ingest(program, part, box, stage)
-            except ProgramFault as fault:
-                for query in part.open:
-                    part.cases[query.id] = _case(query, outcome="program", score=0.0, reason=str(fault))
-                return ""
-            for query in part.open:
-                part.cases[query.id] = self._ask(program, query, memory)
-                stage("asking")
-            memory.close()
-        except SandboxError as error:
-            return str(error)
-        return ""
+                for done in as_completed(running):
+                    done.result()
+            except BaseException:
+                calls.stop()
+                raise
 
-    def _ingest(self, program: Program, part: Part, box: Box, stage: Stage) -> Scope:
-        memory = box.open(program.source, call_llm=no_completions)
-        for episode in part.work.episodes:
-            stage("ingesting")
-            item = self.agent.extract(program, episode)
-            try:
-                memory.write(item, episode.text)
-            except ProgramFault as fault:
-                memory.close()
-                raise ProgramFault(fault.kind, f"writing episode {episode.id}: {fault.message}") from None
-        return memory
 
-    def _ask(self, program: Program, query: Query, memory: Scope) -> Case:
-        formulated = self.agent.formulate(program, query.text)
-        try:
-            read = memory.read(formulated)
-        except ProgramFault as fault:
-            return _case(query, outcome="program", score=0.0, formulated=formulated, reason=str(fault))
-        answer = self.agent.respond(program, query.text, read)
-        score = self.scorer.score(query, read, answer)
-        return _case(query, outcome="scored", score=score, formulated=formulated, read=read, answer=answer)
+def telling_writes(parts: Sequence[Part]) -> tuple[Write, ...]:
+    """Return at most 3 writes: the one that failed, those of the evidence of the worst cases, then the first ones."""
+    writes = {episode: write for part in parts for episode, write in part.writes.items()}
+    missed = [
+        (case.score, query)
+        for part in parts
+        for query in part.work.queries
+        if (case := part.cases[query.id]).score is not None and case.score < 1
+    ]
+    wanted = [part.broken for part in parts]
+    wanted += [evidence.episode for _, query in sorted(missed, key=lambda pair: pair[0]) for evidence in query.evidence]
+    ranked = [episode for episode in dict.fromkeys([*wanted, *writes]) if episode in writes]
+    return tuple(writes[episode] for episode in ranked[:MOST_WRITES])
 
 
 def behaviour(cases: Sequence[Case]) -> str:
-    """Return a sha256 that is equal for evaluations in which the program asked and read the same, query by query."""
-    seen = sorted((case.query, case.outcome, dict(case.formulated), case.read) for case in cases)
+    """Return a sha256 that is equal where the same was asked, read and answered, query by query.
+
+    Programs that differ in their instructions alone differ in the answers alone.
+    """
+    seen = sorted((case.query, case.outcome, dict(case.formulated), case.read, case.answer) for case in cases)
     return hashlib.sha256(json.dumps(seen, sort_keys=True, default=str).encode("utf-8", "replace")).hexdigest()
-
-
-def _case(
-    query: Query,
-    *,
-    outcome: Outcome,
-    score: float | None,
-    formulated: dict[str, JSON] | None = None,
-    read: str = "",
-    answer: str = "",
-    reason: str = "",
-) -> Case:
-    return Case(
-        query=query.id,
-        scope=query.scope,
-        category=query.category,
-        outcome=outcome,
-        score=score,
-        question=query.text,
-        formulated=formulated or {},
-        read=read,
-        answer=answer,
-        reason=reason,
-    )
-
-
-def no_completions(messages: list[JSON], kwargs: dict[str, JSON]) -> NoReturn:
-    """Answer a program's `llm_completion` in a run without a toolkit model: the call raises in the program."""
-    raise ProgramFault("raised", "this run has no toolkit model: llm_completion cannot be answered")

@@ -86,6 +86,17 @@ def attribute_kinds(members: Iterable[Unit]) -> dict[str, tuple[str, str]]:
     return kinds
 
 
+def uses_raw_text(source: str) -> bool:
+    """Tell whether `write` looks at the episode's text; a program that does not keeps what the task agent extracted."""
+    body = [node for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == "KnowledgeBase"]
+    for method in body[0].body if body else ():
+        if isinstance(method, ast.FunctionDef) and method.name == "write":
+            arguments = [*method.args.posonlyargs, *method.args.args]
+            names = {node.id for node in ast.walk(method) if isinstance(node, ast.Name)}
+            return len(arguments) < 3 or arguments[2].arg in names
+    return True
+
+
 def differ(one: tuple[str, str], other: tuple[str, str]) -> bool:
     """Tell whether two kinds are known to be different."""
     return one[0] != other[0] or (bool(one[1]) and bool(other[1]) and one[1] != other[1])

@@ -7,11 +7,11 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from evolve import wire
-from evolve.errors import ProgramFault, SandboxError, WireError
+from evolve.errors import ProgramFault, RequestRefused, SandboxError, WireError
 from evolve.types import JSON
 
 if TYPE_CHECKING:
@@ -23,9 +23,13 @@ BACKLOG = 1_000
 """Frames of one scope that may wait unread; a scope that floods its channel is ended."""
 LOG_LINES = 200
 """Log lines kept of one scope."""
+NUMBER_BYTES = 32
+"""Longest number of a vector in JSON, separator included."""
 
 CallLLM = Callable[[list[JSON], dict[str, JSON]], str]
 """Answers a program's `llm_completion(messages, **kwargs)`; raises ProgramFault where the program may not have one."""
+CallEmbed = Callable[[list[str]], Sequence[Sequence[float]]]
+"""Answers a program's `embed(texts)` with one vector a text; raises ProgramFault where it may not have them."""
 
 
 class Transport(Protocol):
@@ -68,14 +72,15 @@ class Box:
             how = self._transport.kill()
             raise SandboxError(f"the sandbox ended before it was ready ({how})")
 
-    def open(self, source: str, *, call_llm: CallLLM) -> Scope:
-        """Load the program into a fresh process for one scope.
+    def open(self, source: str, *, call_llm: CallLLM, call_embed: CallEmbed | None = None) -> Scope:
+        """Load the program into a fresh process for one scope; without `call_embed` it embeds with the weights there.
 
-        Raises ProgramFault where the program does not load, SandboxError where the box is gone.
+        Raises ProgramFault where the program does not load, SandboxError where the box is gone, and what the calls
+        raise.
         """
         channel = next(self._numbers)
         self._channels[channel] = queue.Queue(BACKLOG)
-        scope = Scope(self, channel, self._channels[channel], call_llm)
+        scope = Scope(self, channel, self._channels[channel], call_llm, call_embed)
         scope.load(source)
         return scope
 
@@ -98,6 +103,8 @@ class Box:
         """Have the runner kill one scope; where it does not confirm in time, kill the whole box."""
         with contextlib.suppress(SandboxError):
             self.send(channel, None)
+        if self.ended:
+            return
         frames = self._channels[channel]
         deadline = time.monotonic() + KILL_SECONDS
         while (left := deadline - time.monotonic()) > 0:
@@ -148,25 +155,36 @@ def _put(frames: queue.Queue[wire.Frame | dict[str, JSON]], event: dict[str, JSO
 
 
 class Scope:
-    """One knowledge base in a process of its own. Used by one thread at a time."""
+    """One knowledge base in a process of its own. Used by one thread at a time.
+
+    What its calls raise besides ProgramFault and RequestRefused passes through to the caller, and ends the scope: its
+    program was left without an answer.
+    """
 
     def __init__(
-        self, box: Box, channel: int, frames: queue.Queue[wire.Frame | dict[str, JSON]], call_llm: CallLLM
+        self,
+        box: Box,
+        channel: int,
+        frames: queue.Queue[wire.Frame | dict[str, JSON]],
+        call_llm: CallLLM,
+        call_embed: CallEmbed | None,
     ) -> None:
         self._box = box
         self._channel = channel
         self._frames = frames
         self._call_llm = call_llm
+        self._call_embed = call_embed
         self._requests = itertools.count(1)
         self._over: ProgramFault | None = None
         self._used_seconds = 0.0
-        self._completion_seconds = 0.0
+        self._call_seconds = 0.0
         self.log: list[str] = []
         """What the program logged, oldest first, at most 200 lines."""
 
     def load(self, source: str) -> None:
         """Run the program's module and construct its KnowledgeBase."""
-        self._request({"op": "load", "source": source}, self._box.limits.load_seconds)
+        embed = self._call_embed is not None
+        self._request({"op": "load", "source": source, "embed": embed}, self._box.limits.load_seconds)
 
     def write(self, item: dict[str, JSON], raw_text: str) -> None:
         """Call `write` with a KnowledgeItem of these fields. Raises ProgramFault, SandboxError."""
@@ -191,11 +209,11 @@ class Scope:
     def _request(self, message: dict[str, JSON], seconds: float) -> JSON:
         if self._over is not None:
             raise self._over
-        began, completions = time.monotonic(), self._completion_seconds
+        began, calls = time.monotonic(), self._call_seconds
         try:
             return self._exchange(message, min(seconds, max(0.0, self._box.limits.scope_seconds - self._used_seconds)))
         finally:
-            self._used_seconds += time.monotonic() - began - (self._completion_seconds - completions)
+            self._used_seconds += time.monotonic() - began - (self._call_seconds - calls)
 
     def _exchange(self, message: dict[str, JSON], seconds: float) -> JSON:
         number = next(self._requests)
@@ -204,15 +222,15 @@ class Scope:
         except WireError as error:
             raise ProgramFault("protocol", f"{message['op']}: {error}") from None
         deadline = time.monotonic() + seconds
-        calls = 0
+        completions = 0
         while True:
             reply = self._next(deadline, f"{message['op']} took longer than {seconds:g} s")
-            if reply.get("call") == "llm":
+            if reply.get("call") in ("llm", "embed"):
                 began = time.monotonic()
-                calls += 1
-                self._answer_llm(reply, calls)
+                completions += reply["call"] == "llm"
+                self._answer(reply, completions)
                 took = time.monotonic() - began
-                self._completion_seconds += took
+                self._call_seconds += took
                 deadline += took  # a slow provider is not the program's fault
             elif reply.get("call") == "log":
                 if len(self.log) < LOG_LINES:
@@ -259,18 +277,40 @@ class Scope:
         self._box.end_channel(self._channel)
         raise self._over
 
-    def _answer_llm(self, request: dict[str, JSON], calls: int) -> None:
+    def _answer(self, request: dict[str, JSON], completions: int) -> None:
+        try:
+            replies = self._embedded(request) if request["call"] == "embed" else [self._completed(request, completions)]
+        except (ProgramFault, RequestRefused) as refusal:
+            replies = [{"error": refusal.message if isinstance(refusal, ProgramFault) else str(refusal)}]
+        except BaseException:
+            self.close()
+            raise
+        for reply in replies:
+            try:
+                self._box.send(self._channel, reply)
+            except WireError as error:
+                self._box.send(self._channel, {"error": str(error)})
+                return
+
+    def _completed(self, request: dict[str, JSON], completions: int) -> dict[str, JSON]:
         messages, kwargs = request.get("messages"), request.get("kwargs")
         allowed = self._box.limits.llm_calls
-        if calls > allowed:
-            self._box.send(self._channel, {"error": f"only {allowed} completions are allowed per write or read"})
-        elif not isinstance(messages, list) or not isinstance(kwargs, dict):
-            self._box.send(self._channel, {"error": "messages must be a list of {role, content}"})
-        else:
-            self._box.send(self._channel, self._call(messages, kwargs))
+        if completions > allowed:
+            raise ProgramFault("raised", f"only {allowed} completions are allowed per write or read")
+        if not isinstance(messages, list) or not isinstance(kwargs, dict):
+            raise ProgramFault("raised", "messages must be a list of {role, content}")
+        return {"text": self._call_llm(messages, kwargs)}
 
-    def _call(self, messages: list[JSON], kwargs: dict[str, JSON]) -> dict[str, JSON]:
-        try:
-            return {"text": self._call_llm(messages, kwargs)}
-        except ProgramFault as refusal:
-            return {"error": refusal.message}
+    def _embedded(self, request: dict[str, JSON]) -> list[dict[str, JSON]]:
+        """Return the rows in as many frames as they need; each says how many rows are still to come."""
+        texts = request.get("texts")
+        if self._call_embed is None:
+            raise ProgramFault("raised", "this run has no embedding model")
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts) or not texts:
+            raise ProgramFault("raised", "texts must be a list of strings")
+        rows = self._call_embed([str(text) for text in texts])
+        size = max(1, self._box.limits.frame_bytes // (NUMBER_BYTES * (len(rows[0]) + 2)))
+        return [
+            {"rows": [list(row) for row in rows[start : start + size]], "left": max(0, len(rows) - start - size)}
+            for start in range(0, len(rows), size)
+        ]

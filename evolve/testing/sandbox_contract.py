@@ -10,30 +10,19 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from evolve.errors import EvolveError, ProgramFault
 from evolve.sandbox.base import Sandbox
-from evolve.sandbox.box import Box, Scope
-from evolve.testing.programs import LIMITS, no_completions, program
-from evolve.types import JSON
+from evolve.sandbox.box import Box
+from evolve.testing.programs import LIMITS, program
+from evolve.testing.toolkit_contract import ToolkitContract
 
 
-class SandboxContract:
+class SandboxContract(ToolkitContract):
     """The contract. Known failures of an implementation are its own to mark, one by one, with a reason."""
-
-    @pytest.fixture
-    def box(self, sandbox: Sandbox) -> Iterator[Box]:
-        """A box of its own for each test."""
-        box = sandbox.start()
-        yield box
-        box.close()
-
-    def _open(self, box: Box, source: str) -> Scope:
-        return box.open(source, call_llm=no_completions)
 
     # Doing the work
 
@@ -78,59 +67,6 @@ class SandboxContract:
         finally:
             one.close()
             other.close()
-
-    def test_the_toolkit_is_there(self, box: Box) -> None:
-        source = program(
-            init="""
-                self.lines = toolkit.chroma.get_or_create_collection("lines")
-                toolkit.db.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
-            """,
-            write="""
-                self.toolkit.db.execute("INSERT INTO words VALUES (?)", (raw_text,))
-                self.lines.add(ids=[str(len(self.seen))], documents=[raw_text])
-                self.toolkit.logger.debug("wrote " + raw_text)
-            """,
-            read="""
-                rows = self.toolkit.db.execute("SELECT text FROM words WHERE words MATCH 'cat'").fetchall()
-                near = self.lines.query(query_texts=[query.text], n_results=1)["documents"][0][0]
-                shape = self.toolkit.embed(["one", "two"]).shape
-                return f"{rows[0][0]} / {near} / {shape}"
-            """,
-        )
-        memory = self._open(box, source)
-        memory.write({}, "the cat sleeps")
-        memory.write({}, "stocks fell sharply")
-        assert memory.read({"text": "share prices dropped"}) == "the cat sleeps / stocks fell sharply / (2, 256)"
-        assert memory.log == ["wrote the cat sleeps", "wrote stocks fell sharply"]
-
-    def test_completions_go_through_the_worker(self, box: Box) -> None:
-        asked: list[tuple[list[JSON], dict[str, JSON]]] = []
-
-        def answer(messages: list[JSON], kwargs: dict[str, JSON]) -> str:
-            asked.append((messages, kwargs))
-            return "forty-two"
-
-        source = program(read="return self.toolkit.llm_completion([{'role': 'user', 'content': 'q'}], max_tokens=5)")
-        assert box.open(source, call_llm=answer).read({}) == "forty-two"
-        assert asked == [([{"role": "user", "content": "q"}], {"max_tokens": 5})]
-
-    def test_completions_are_counted_outside(self, box: Box) -> None:
-        ask = "self.toolkit.llm_completion([{'role': 'user', 'content': 'q'}])"
-        source = program(read=f"return {ask} + {ask}")
-        memory = box.open(source, call_llm=lambda messages, kwargs: "yes")
-        with pytest.raises(ProgramFault, match="only 1 completions are allowed"):
-            memory.read({})
-
-    def test_a_refused_completion_is_an_error_the_program_can_catch(self, box: Box) -> None:
-        source = program(
-            read="""
-                try:
-                    return self.toolkit.llm_completion([])
-                except RuntimeError as error:
-                    return str(error)
-            """
-        )
-        assert self._open(box, source).read({}) == "no toolkit model"
 
     # The program's faults
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 
-from evolve.config import Limits
 from evolve.errors import PrerequisiteError, SandboxError
 from evolve.evaluation.evaluate import ATTEMPTS, Evaluator, Lease, behaviour
 from evolve.evaluation.splits import Work
 from evolve.program import parse
 from evolve.sandbox.base import Sandbox
 from evolve.sandbox.box import Box
-from evolve.sandbox.process import ProcessSandbox
+from evolve.scoring.base import Verdict
 from evolve.testing.programs import program
 from evolve.types import JSON, Case, Episode, Evaluation, Program, Query
 
-LIMITS = Limits(load_seconds=10, write_seconds=5, read_seconds=2, read_chars=200, memory_mb=300, scratch_mb=8, pids=64)
 SCOPES, EPISODES, QUERIES = 3, 4, 3
 
 
@@ -29,6 +27,7 @@ class EchoAgent:
 
     name = "echo"
     follows_instructions = False
+    asks_model = False
 
     def extract(self, program: Program, episode: Episode) -> dict[str, JSON]:
         return {"text": episode.id}
@@ -45,8 +44,8 @@ class GoldScorer:
 
     name = "gold"
 
-    def score(self, query: Query, read: str, answer: str) -> float:
-        return float(query.answer in answer)
+    def score(self, query: Query, read: str, answer: str) -> Verdict:
+        return Verdict(float(query.answer in answer))
 
 
 def works(scopes: int = SCOPES) -> tuple[Work, ...]:
@@ -68,13 +67,6 @@ ALWAYS_ON_KNOWLEDGE = ""
 """
 ALL = parse(program(top=CONSTANTS, read="return '|'.join(self.seen)"))
 TWO = works(2)
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[Sandbox]:
-    sandbox = ProcessSandbox(LIMITS, warm=1)
-    yield sandbox
-    sandbox.close()
 
 
 def evaluate(
@@ -277,7 +269,7 @@ class KillingScorer(GoldScorer):
         if after == 0:
             box.close()
 
-    def score(self, query: Query, read: str, answer: str) -> float:
+    def score(self, query: Query, read: str, answer: str) -> Verdict:
         with self._lock:
             if self._left is not None and self._box is not None:
                 self._left -= 1
@@ -371,18 +363,22 @@ def test_behaviour_is_equal_where_the_same_was_asked_and_read(process: Sandbox, 
 CHANGES: list[dict[str, object]] = [
     {"read": "other"},
     {"formulated": {"text": "other"}},
+    {"answer": "other"},
     {"outcome": "program"},
     {"query": "other"},
 ]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_behaviour_differs_with_what_was_asked_or_read(undisturbed: Evaluation, change: dict[str, object]) -> None:
+def test_behaviour_differs_with_what_was_asked_read_or_answered(
+    undisturbed: Evaluation, change: dict[str, object]
+) -> None:
     first, *rest = undisturbed.cases
     assert behaviour([replace(first, **change), *rest]) != undisturbed.behaviour  # type: ignore[arg-type]
 
 
 def test_behaviour_does_not_look_at_scores(undisturbed: Evaluation) -> None:
     first, *rest = undisturbed.cases
-    assert behaviour([replace(first, score=0.0, answer="x"), *rest]) == undisturbed.behaviour
+    same = replace(first, score=0.0, judgement="x", stage="answer")
+    assert behaviour([same, *rest]) == undisturbed.behaviour
     assert behaviour([replace(first, read="half \ud800"), *rest]) != undisturbed.behaviour
