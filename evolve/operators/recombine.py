@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from random import Random
 from typing import Literal, TypeAlias
 
+from evolve.config import Config
 from evolve.errors import ProgramError
 from evolve.operators.base import Ground, Proposal
+from evolve.operators.freeze import frozen
 from evolve.program import Misfit, graft, parse
 from evolve.types import Program
 
@@ -23,7 +25,7 @@ class Recombine:
     name = "recombine"
     arity = 2
 
-    def applies(self, program: Program) -> bool:
+    def applies(self, program: Program, config: Config) -> bool:
         """True for every program."""
         return True
 
@@ -36,6 +38,7 @@ class Recombine:
             try:
                 source = graft(base, donor, part, names=names)
                 child = parse(source, name=f"child of {base_id} and {donor_id}")
+                child = frozen(base, child, ground.config.search.freeze)
             except (Misfit, ProgramError) as misfit:
                 reasons.append(str(misfit))
                 continue
@@ -53,11 +56,12 @@ def _ways(ground: Ground) -> Iterator[Way]:
     pairs, draw = [(one, other), (other, one)], ground.draw
     shared = sorted({t.name for t in one.tunables} & {t.name for t in other.tunables})
     differ = [name for name in shared if _value(one, name) != _value(other, name)]
-    ways: list[Way] = [(b, d, "read", None) for b, d in pairs]
-    if ground.follows_instructions:
+    freeze = ground.config.search.freeze
+    ways: list[Way] = [(b, d, "read", None) for b, d in pairs if freeze != "code"]
+    if ground.follows_instructions and freeze != "instructions":
         ways += [(b, d, "instructions", None) for b, d in pairs]
     draw.shuffle(ways)
-    if len(differ) > 1:
+    if len(differ) > 1 and freeze != "code":
         mixes: list[Way] = [(*draw.choice(pairs), "constants", _subset(differ, draw)) for _ in range(DRAWS)]
         ways = mixes + ways  # the same design with other settings: mixing the settings is what can be new
     yield from ways

@@ -7,8 +7,10 @@ import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from evolve.config import Config
 from evolve.events import Trial
 from evolve.operators.base import Ground, Parent, Proposal
+from evolve.operators.freeze import frozen
 from evolve.program import digest, parse, rewrite_constants, structural_diff
 from evolve.types import Evaluation, Program, Scalar, Tunable
 
@@ -29,9 +31,9 @@ class Tune:
     name = "tune"
     arity = 1
 
-    def applies(self, program: Program) -> bool:
-        """True for programs with tunables."""
-        return bool(program.tunables)
+    def applies(self, program: Program, config: Config) -> bool:
+        """True for programs with tunables, as long as code may be changed."""
+        return bool(program.tunables) and config.search.freeze != "code"
 
     def propose(self, ground: Ground) -> Proposal:
         """Try a few settings on the cheap rung, and return the best one that no candidate has."""
@@ -45,6 +47,7 @@ class Tune:
             trial = study.ask(_distributions(parent.program))
             params = _readable(parent.program, trial.params)
             child = parse(rewrite_constants(parent.program.source, params), name=f"child of {parent.id}")
+            child = frozen(parent.program, child, ground.config.search.freeze)  # an instruction may be a tunable
             if child.digest in ground.known or child.digest in tried:
                 study.tell(trial, state=_pruned())  # its result is known or on its way: no second measurement
                 continue

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import pytest
 
+from evolve.config import Config
 from evolve.operators import OPERATORS
 from evolve.operators.base import Ground, Parent, Proposal
 from evolve.operators.recombine import Recombine
@@ -18,7 +19,7 @@ from evolve.types import Program, Scalar
 BM25, HYBRID, NOTHING = (load(find_program(name)) for name in ("bm25", "hybrid", "no_memory"))
 
 
-def never(program: Program) -> NoReturn:
+def never(*measured: object) -> NoReturn:
     raise AssertionError("recombine measures nothing")
 
 
@@ -27,7 +28,8 @@ def propose(
 ) -> Proposal:
     parents = (Parent("c000", one, 0.5), Parent("c001", other, 0.4))
     known |= {one.digest, other.digest}
-    return Recombine().propose(Ground(parents, known, (), Random(draw), follows, never))
+    config = Config(task="chronicle").resolved()
+    return Recombine().propose(Ground(parents, known, (), Random(draw), config, follows, never, never, never))
 
 
 def settings(program: Program) -> dict[str, Scalar]:
@@ -128,4 +130,4 @@ def test_a_program_does_not_recombine_with_itself() -> None:
 
 def test_it_needs_two_parents_of_any_kind() -> None:
     assert OPERATORS["recombine"].arity == 2
-    assert all(OPERATORS["recombine"].applies(program) for program in (BM25, HYBRID, NOTHING))
+    assert all(OPERATORS["recombine"].applies(program, Config(task="chronicle")) for program in (BM25, HYBRID, NOTHING))

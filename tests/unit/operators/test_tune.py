@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from random import Random
+from typing import NoReturn
 
 import pytest
 
+from evolve.config import Config
 from evolve.events import Trial
 from evolve.operators import OPERATORS
 from evolve.operators.base import Ground, Parent, Proposal
@@ -52,6 +54,7 @@ class KnowledgeBase:
         return f"{WEIGHT} {COUNT} {MODE} {STRICT} {FIXED}"  # a comment that stays
 '''
 PARENT = parse(SOURCE)
+CONFIG = Config(task="chronicle").resolved()
 Measure = Callable[[Program], Evaluation]
 
 
@@ -62,6 +65,10 @@ def values(program: Program) -> dict[str, Scalar]:
 def scored(program: Program, score: float | None) -> Evaluation:
     outcome = "infrastructure" if score is None else "scored"
     return Evaluation(program.digest, (Case("q", "s", "", outcome, score, ""),), "b", 0.0)
+
+
+def never(*measured: object) -> NoReturn:
+    raise AssertionError("tune measures on the cheap rung alone")
 
 
 def by_weight(program: Program) -> Evaluation:
@@ -80,7 +87,7 @@ def ground(
     known: frozenset[str] = frozenset(),
 ) -> Ground:
     parent = Parent("c000", program, 0.6)
-    return Ground((parent,), known | {program.digest}, trials, Random(draw), False, measure)
+    return Ground((parent,), known | {program.digest}, trials, Random(draw), CONFIG, False, measure, never, never)
 
 
 def blank(source: str) -> str:
@@ -198,7 +205,7 @@ def test_every_seed_with_tunables_can_be_tuned() -> None:
     seen = 0
     for path in sorted(find_program("bm25").parent.glob("*.py")):
         program = load(path)
-        if Tune().applies(program):
+        if Tune().applies(program, CONFIG):
             seen += 1
             proposal = Tune().propose(ground("5", program=program, measure=lambda child: scored(child, 0.5)))
             assert proposal.program is not None
@@ -207,8 +214,10 @@ def test_every_seed_with_tunables_can_be_tuned() -> None:
 
 
 def test_it_applies_where_there_is_something_to_tune() -> None:
-    assert OPERATORS["tune"].applies(PARENT)
-    assert not OPERATORS["tune"].applies(load(find_program("no_memory")))
+    assert OPERATORS["tune"].applies(PARENT, CONFIG)
+    assert not OPERATORS["tune"].applies(load(find_program("no_memory")), CONFIG)
+    frozen = CONFIG.model_copy(update={"search": CONFIG.search.model_copy(update={"freeze": "code"})})
+    assert not OPERATORS["tune"].applies(PARENT, frozen)
 
 
 def test_programs_that_differ_in_tunables_only_share_a_study() -> None:
