@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PREFIX = "refs/candidates/"
 AUTHOR = {"GIT_AUTHOR_NAME": "evolve", "GIT_AUTHOR_EMAIL": "evolve@localhost"}
 COMMITTER = {"GIT_COMMITTER_NAME": "evolve", "GIT_COMMITTER_EMAIL": "evolve@localhost"}
-PROGRAM, EVALUATION = "program.py", "evaluation.json"
+PROGRAM, EVALUATION, CRITIQUE = "program.py", "evaluation.json", "critique.md"
 
 
 class Archive:
@@ -32,26 +32,31 @@ class Archive:
         self,
         candidate: str,
         *,
-        source: str,
+        source: str | None,
         message: str,
         parents: Sequence[str],
         evaluations: Mapping[str, Evaluation],
         at: str,
+        critique: str = "",
     ) -> str:
         """Commit a candidate and point its ref there; `parents` are candidate ids. Returns the commit's hash.
 
-        `evaluations` by split ("static", "fresh", "test"); `at` is an ISO time. Raises RunFolderError.
+        `source` is None where no program came of the attempt; `critique` is how a model came to it; `evaluations` by
+        split ("static", "fresh", "test"); `at` is an ISO time. Raises RunFolderError.
         """
-        files = {PROGRAM: source.encode(), EVALUATION: _evaluations_json(evaluations)}
+        files = {EVALUATION: _evaluations_json(evaluations)}
+        if source is not None:
+            files[PROGRAM] = source.encode("utf-8", "replace")
+        if critique:
+            files[CRITIQUE] = critique.encode("utf-8", "replace")
         heads = [self._head(parent) for parent in parents]
         return self._write(candidate, files, message, heads, at)
 
     def amend(self, candidate: str, split: str, evaluation: Evaluation, *, message: str, at: str) -> str:
         """Add a later evaluation of the candidate as one more commit on its ref. Returns the commit's hash."""
         head = self._head(candidate)
-        held = self._show(head, EVALUATION)
-        merged = {**json.loads(held), split: asdict(evaluation)}
-        files = {PROGRAM: self._show(head, PROGRAM), EVALUATION: _json(merged)}
+        files = {name: self._show(head, name) for name in self._names(head)}
+        files[EVALUATION] = _json({**json.loads(files[EVALUATION]), split: asdict(evaluation)})
         return self._write(candidate, files, message, [head], at)
 
     def tag_best(self, candidate: str) -> None:
@@ -62,6 +67,10 @@ class Archive:
         """Return the full case records of a candidate's evaluation, () where it has none on that split."""
         held = json.loads(self._show(commit, EVALUATION)).get(split)
         return () if held is None else tuple(Case(**case) for case in held["cases"])
+
+    def critique(self, commit: str) -> str:
+        """Return how a model came to a candidate, in Markdown; "" where no model did."""
+        return self._show(commit, CRITIQUE).decode("utf-8", "replace") if CRITIQUE in self._names(commit) else ""
 
     def unlock(self) -> None:
         """Remove the locks that a git killed in the middle left. Only for the driver, which is the only writer."""
@@ -90,6 +99,9 @@ class Archive:
 
     def _head(self, candidate: str) -> str:
         return self._git("rev-parse", "--verify", PREFIX + candidate)
+
+    def _names(self, commit: str) -> list[str]:
+        return self._git("ls-tree", "--name-only", commit).splitlines()
 
     def _show(self, commit: str, name: str) -> bytes:
         import git

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 
 from evolve.config import Config
-from evolve.errors import ProgramFault, SandboxError
-from evolve.evaluation.evaluate import Evaluator, Lease, Stage, behaviour, no_completions
+from evolve.errors import AgentFailure, BudgetSpent, InfrastructureError, ProgramFault
+from evolve.evaluation.crew import make_evaluator
+from evolve.evaluation.evaluate import Evaluator, Lease, Stage, behaviour
 from evolve.evaluation.splits import Splits
 from evolve.events import CandidateOutcome, Split, Trial
+from evolve.models.account import Account
+from evolve.models.base import Broker, Reply, Request
 from evolve.operators import OPERATORS
-from evolve.operators.base import Ground, Parent, Proposal
-from evolve.types import Evaluation, Program, Query
+from evolve.operators.base import Critique, Ground, Parent, Proposal
+from evolve.sandbox.base import Sandbox
+from evolve.types import Cost, Evaluation, Program, Query
 
 COVERAGE = 0.9
 """A candidate with a smaller share of queries that could be measured is void, not bad."""
@@ -40,6 +46,8 @@ class Attempt:
     """Candidate by behaviour on the cheap rung."""
     study: str = ""
     trials: tuple[Trial, ...] = ()
+    reference: Parent | None = None
+    """The best candidate outside the parents' lineage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,11 @@ class Report:
     behaviour: str = ""
     evaluation: Evaluation | None = None
     trials: tuple[Trial, ...] = ()
+    critique: Critique | None = None
+    asked: int = 0
+    """Queries that were asked in all."""
+    cost: Mapping[str, Cost] = field(default_factory=dict)
+    """Of its calls to models, by role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +77,23 @@ class Measurement:
     split: Split
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a measurement found."""
+
+    evaluation: Evaluation
+    cost: Mapping[str, Cost]
+
+
+@dataclass(frozen=True, slots=True)
+class Unpaid:
+    """A job that a budget ended half way; what its calls brought is in the broker's store."""
+
+    reason: str
+
+
 Job = Attempt | Measurement
-Done = Report | Evaluation
+Done = Report | Result | Unpaid
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,40 +102,61 @@ class Worker:
 
     config: Config
     splits: Splits
-    evaluator: Evaluator
+    sandbox: Sandbox
+    broker: Broker | None = None
+    """None in a run without models."""
 
     def run(self, job: Job, stage: Stage) -> Done:
-        """Return a Report for an attempt, an Evaluation for a measurement."""
-        with Lease(self.evaluator.sandbox) as lease:
-            match job:
-                case Attempt():
-                    return _Bench(self, job, lease, stage).attempt()
-                case Measurement():
-                    works = self.splits.work(self.splits.test if job.split == "test" else self.splits.fresh)
-                    return self.evaluator.evaluate(job.program, works, lease, stage=stage)
+        """Return a Report for an attempt, Result for a measurement, Unpaid for either where a budget ended it."""
+        account = Account(self.broker) if self.broker else None
+        evaluator = make_evaluator(self.config, self.sandbox, account)
+        try:
+            with Lease(self.sandbox) as lease:
+                match job:
+                    case Attempt():
+                        report = _Bench(self, job, evaluator, account, lease, stage).attempt()
+                        return replace(report, cost=account.costs()) if account else report
+                    case Measurement():
+                        works = self.splits.work(self.splits.test if job.split == "test" else self.splits.fresh)
+                        evaluation = evaluator.evaluate(job.program, works, lease, stage=stage)
+                        return Result(evaluation, account.costs() if account else {})
+        except BudgetSpent as spent:
+            return Unpaid(str(spent))
 
     def close(self) -> None:
         """End the sandbox."""
-        self.evaluator.sandbox.close()
+        self.sandbox.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Bench:
     """One attempt at work, with the candidate's box."""
 
     worker: Worker
     job: Attempt
+    evaluator: Evaluator
+    account: Account | None
     lease: Lease
     stage: Stage
+    asked: int = 0
 
     def attempt(self) -> Report:
         draw = Random(self.job.draw)
-        proposal = self._propose(draw)
+        try:
+            proposal = self._propose(draw)
+        except InfrastructureError as error:
+            return Report("void", "", f"nothing could be proposed ({error})", asked=self.asked)
+        report = Report("rejected", proposal.note, trials=proposal.trials, critique=proposal.critique)
+        if proposal.program is None:
+            return replace(report, note="", reason=proposal.note, asked=self.asked)
+        report = self._measured(replace(report, program=proposal.program), proposal, draw)
+        return replace(report, asked=self.asked)
+
+    def _measured(self, report: Report, proposal: Proposal, draw: Random) -> Report:
         program = proposal.program
-        if program is None:
-            return Report("rejected", "", proposal.note, trials=proposal.trials)
-        report = Report("rejected", proposal.note, program=program, trials=proposal.trials)
-        if fault := self._smoke(program, draw):
+        assert program is not None
+        # A model's child has passed the smoke test while there was still somebody to mend it.
+        if proposal.critique is None and (fault := self._smoke(program, draw)):
             return replace(report, reason=f"fails its smoke test: {fault}")
         rung = proposal.rung or self._measure(program, self.worker.splits.rung())
         report = replace(report, behaviour=behaviour(rung.cases))
@@ -121,35 +170,51 @@ class _Bench:
         if self.job.program is not None:
             return Proposal(self.job.program, _bet(self.job.program))
         self.stage("proposing")
-        rung = self.worker.splits.rung()
+        splits = self.worker.splits
         ground = Ground(
             parents=self.job.parents,
             known=frozenset(self.job.known),
             trials=self.job.trials,
             draw=draw,
-            follows_instructions=self.worker.evaluator.agent.follows_instructions,
-            measure=lambda program: self._measure(program, rung),
+            config=self.worker.config,
+            follows_instructions=self.evaluator.agent.follows_instructions,
+            measure=lambda program: self._measure(program, splits.rung()),
+            trace=self._measure,
+            smoke=lambda program: self._smoke(program, draw),
+            rotating=splits.rotating,
+            wins=_wins(self.job.parents, splits),
+            reference=self.job.reference,
+            ask=self._ask if self.account else None,
         )
         return OPERATORS[self.job.operator].propose(ground)
+
+    def _ask(self, request: Request) -> Reply:
+        assert self.account is not None
+        self.stage("reflecting")
+        return self.account.complete(request)
 
     def _smoke(self, program: Program, draw: Random) -> str:
         """Load the program, let it write and read real things of the task; return its fault, or ""."""
         self.stage("smoke test")
-        splits, agent = self.worker.splits, self.worker.evaluator.agent
+        splits, evaluator = self.worker.splits, self.evaluator
         pool = splits.rotating or splits.static
         asked = draw.sample(pool, min(self.worker.config.evaluation.rotating, len(pool)))
+        fault = ""
         try:
-            memory = self.lease.box().open(program.source, call_llm=no_completions)
+            box = self.lease.box()
+            memory = box.open(program.source, call_llm=evaluator.call_llm, call_embed=evaluator.call_embed)
             for episode in splits.work(asked)[0].episodes[:SMOKE_EPISODES]:
-                memory.write(agent.extract(program, episode), episode.text)
+                with suppress(AgentFailure):
+                    memory.write(evaluator.agent.extract(program, episode), episode.text)
             for query in asked:
-                memory.read(agent.formulate(program, query.text))
+                with suppress(AgentFailure):
+                    memory.read(evaluator.agent.formulate(program, query.text))
             memory.close()
-        except ProgramFault as fault:
-            return str(fault)
-        except SandboxError:
-            return ""  # not the program's fault; the evaluation tries again and counts what it loses
-        return ""
+        except ProgramFault as error:
+            fault = str(error)
+        except InfrastructureError:
+            pass  # not the program's fault; the evaluation tries again and counts what it loses
+        return fault
 
     def _gate(self, rung: Evaluation, seen: str) -> str:
         """Return why the child is not worth a full measurement, or ""."""
@@ -165,8 +230,8 @@ class _Bench:
         return ""
 
     def _measure(self, program: Program, queries: Sequence[Query]) -> Evaluation:
-        works = self.worker.splits.work(queries)
-        return self.worker.evaluator.evaluate(program, works, self.lease, stage=self.stage)
+        self.asked += len(queries)
+        return self.evaluator.evaluate(program, self.worker.splits.work(queries), self.lease, stage=self.stage)
 
 
 def rung_mean(scores: Mapping[str, float], splits: Splits) -> float | None:
@@ -175,10 +240,23 @@ def rung_mean(scores: Mapping[str, float], splits: Splits) -> float | None:
     return sum(on_rung) / len(on_rung) if on_rung else None
 
 
+def _wins(parents: Sequence[Parent], splits: Splits) -> tuple[Mapping[str, int], ...]:
+    """For two parents: on how many static queries each beats the other, by category."""
+    if len(parents) < 2:
+        return ()
+    one, other = (parent.scores or {} for parent in parents[:2])
+    both = [query for query in splits.static if query.id in one and query.id in other]
+    return (
+        dict(Counter(query.category for query in both if one[query.id] > other[query.id])),
+        dict(Counter(query.category for query in both if other[query.id] > one[query.id])),
+    )
+
+
 def _judge(report: Report, rung: Evaluation, rest: Evaluation) -> Report:
     """Put both parts of the static set together: scored, or void where too much of it could not be measured."""
     cases = rung.cases + rest.cases
-    whole = Evaluation(rung.program, cases, behaviour(cases), rung.seconds + rest.seconds)
+    writes = (rung.writes + rest.writes)[:3]
+    whole = Evaluation(rung.program, cases, behaviour(cases), rung.seconds + rest.seconds, writes)
     if whole.coverage >= COVERAGE:
         return replace(report, outcome="scored", evaluation=whole)
     lost = next((case.reason for case in cases if case.outcome == "infrastructure"), "")

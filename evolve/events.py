@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from evolve.types import Scalar
+from evolve.types import Cost, Scalar
 
 CandidateOutcome: TypeAlias = Literal["scored", "rejected", "void"]
 """scored: measured. rejected: never measured in full, with a reason. void: too many infrastructure faults to tell."""
@@ -48,6 +48,8 @@ class RunStarted:
     queries: Mapping[str, int]
     """How many queries each split holds."""
     clock: Clock
+    scorer: str = "support"
+    """How answers are scored."""
     version: int = 1
     """Of this format."""
     type: Literal["run_started"] = "run_started"
@@ -90,8 +92,12 @@ class AttemptEnded:
     """Which of the tune operator's studies the trials belong to."""
     stale: int = 0
     """Attempts that ended after this one's parents were chosen: what its choice did not know."""
+    asked: int = 0
+    """Queries that were asked of it and of what it was compared with."""
+    cost: Mapping[str, Cost] = field(default_factory=dict)
+    """What its calls to models came to, by role."""
     commit: str = ""
-    """In lineage.git, where the full case records are; "" where there is no program."""
+    """In lineage.git, where the full case records are; "" where there is neither a program nor a critique."""
     type: Literal["attempt_ended"] = "attempt_ended"
 
 
@@ -105,6 +111,8 @@ class Measured:
     clock: Clock
     commit: str = ""
     """In lineage.git, where the case records are."""
+    cost: Mapping[str, Cost] = field(default_factory=dict)
+    """What its calls to models came to, by role."""
     type: Literal["measured"] = "measured"
 
 
@@ -121,7 +129,8 @@ class WinnerChosen:
 class RunStopped:
     """The driver ended cleanly; a resume may follow."""
 
-    reason: Literal["finished", "interrupted"]
+    reason: Literal["finished", "interrupted", "budget"]
+    """"budget": money or calls were used up before the end of the run."""
     why: str
     """One line for the user."""
     clock: Clock

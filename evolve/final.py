@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from evolve.attempt import Done, Job, Measurement
+from evolve.attempt import Done, Job, Measurement, Result, Unpaid
+from evolve.config import EXTRACTIVE, Config
+from evolve.errors import BudgetSpent
 from evolve.evaluation.splits import Splits
 from evolve.events import Split
 from evolve.executors.base import Executor
+from evolve.forecast import FINALISTS
 from evolve.population import Candidate
 from evolve.program import parse
 from evolve.record import Recorder
-from evolve.types import Evaluation
-
-FINALISTS = 3
-"""Candidates that are measured on fresh queries. A single noisy best would owe part of its score to luck."""
 
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The end of a run. A step returns False where the user interrupted it; done again, it goes on from there."""
+    """The end of a run. A step returns False where the user interrupted it; done again, it goes on from there.
 
+    A step raises BudgetSpent where the money does not last.
+    """
+
+    config: Config
     recorder: Recorder
     executor: Executor[Job, Done]
     splits: Splits
@@ -41,30 +44,43 @@ class Final:
         return True
 
     def ask_held_out(self) -> bool:
-        """Ask the held-out queries of the winner and of every scored seed, paired. Nobody is chosen by them."""
+        """Ask the held-out queries of the winner and of seeds, paired. Nobody is chosen by them.
+
+        Of every scored seed where that costs nothing; of the best one where a model answers.
+        """
         population = self.recorder.population
         if population.winner is None or not self.splits.test:
             return True
         asked = {population.winner: population.candidates[population.winner]}
-        asked |= {seed.id: seed for seed in population.seeds if seed.outcome == "scored"}
+        seeds = [seed for seed in population.seeds if seed.outcome == "scored"]
+        if self.config.models.agent != EXTRACTIVE:
+            seeds = sorted(seeds, key=lambda seed: -seed.mean)[:1]
+        asked |= {seed.id: seed for seed in seeds}
         return self._measure(list(asked.values()), "test")
 
     def _measure(self, candidates: Sequence[Candidate], split: Split) -> bool:
         """Measure those candidates that have no scores on the split yet."""
         left = [candidate for candidate in candidates if not (candidate.test if split == "test" else candidate.fresh)]
-        at_work = 0
+        at_work, unpaid = 0, ""
         while left or at_work:
-            while left and at_work < self.executor.slots and not self.interrupted():
+            while left and not unpaid and at_work < self.executor.slots and not self.interrupted():
                 candidate = left.pop(0)
                 assert candidate.source is not None
                 self.executor.submit(candidate.id, Measurement(candidate.id, parse(candidate.source), split))
                 at_work += 1
+            if not at_work and unpaid:
+                raise BudgetSpent(unpaid)
             if not at_work:
                 return False
-            key, evaluation = self.executor.next()
+            key, tested = self.executor.next()
             at_work -= 1
-            assert isinstance(evaluation, Evaluation)
-            self.recorder.measured(str(key), split, evaluation)
+            if isinstance(tested, Unpaid):
+                unpaid = tested.reason
+                continue
+            assert isinstance(tested, Result)
+            self.recorder.measured(str(key), split, tested)
+        if unpaid:
+            raise BudgetSpent(unpaid)
         return True
 
 

@@ -88,10 +88,8 @@ class Journal:
 
 
 def canonical(event: Event) -> dict[str, Any]:
-    """Return the event without its clock: equal for two runs that did the same."""
-    fields = asdict(event)
-    del fields["clock"]
-    return fields
+    """Return the event without its clock, and the commit that the clock is part of: equal where the same was done."""
+    return {name: value for name, value in asdict(event).items() if name not in ("clock", "commit")}
 
 
 @cache

@@ -39,7 +39,9 @@ class RunPaths:
     ├── lock.json       versions, task digest, image digest, argv without secrets
     ├── journal.jsonl   every event in order: the truth
     ├── lineage.git/    one commit and one ref per candidate
+    ├── llm.sqlite      every call to a model, with usage and price; written by the broker alone
     ├── optuna.journal  the tune operator's studies, remade from the journal
+    ├── replay/         a run folder of its own: the last replay of this run
     └── run.lock        held by the one driver that writes here
     """
 
@@ -64,6 +66,14 @@ class RunPaths:
     @property
     def studies(self) -> Path:
         return self.root / "optuna.journal"
+
+    @property
+    def calls(self) -> Path:
+        return self.root / "llm.sqlite"
+
+    @property
+    def replay(self) -> Path:
+        return self.root / "replay"
 
     @property
     def lock(self) -> Path:

@@ -14,10 +14,10 @@ from evolve.events import (
     RunStarted,
     RunStopped,
     Scores,
-    Split,
     Trial,
     WinnerChosen,
 )
+from evolve.types import Cost
 
 SEED = "seed"
 
@@ -40,6 +40,12 @@ class Candidate:
     seconds: float
     stale: int
     commit: str
+    asked: int = 0
+    """Queries that its attempt asked."""
+    cost: Mapping[str, Cost] = field(default_factory=dict)
+    """Of its attempt, by role."""
+    later_cost: Mapping[str, Cost] = field(default_factory=dict)
+    """Of its measurements on fresh and held-out queries, by role."""
     fresh: Mapping[str, float] = field(default_factory=dict)
     test: Mapping[str, float] = field(default_factory=dict)
 
@@ -111,7 +117,7 @@ class Population:
             case AttemptEnded():
                 return _ended(after, event)
             case Measured():
-                changed = _measured(self.candidates[event.candidate], event.split, event.scores)
+                changed = _measured(self.candidates[event.candidate], event)
                 return replace(after, candidates={**self.candidates, changed.id: changed})
             case WinnerChosen():
                 return replace(after, winner=event.candidate)
@@ -144,6 +150,8 @@ def _ended(population: Population, event: AttemptEnded) -> Population:
         seconds=event.clock.seconds,
         stale=event.stale,
         commit=event.commit,
+        asked=event.asked,
+        cost=event.cost,
     )
     trials = dict(population.trials)
     if event.trials:
@@ -157,9 +165,15 @@ def _ended(population: Population, event: AttemptEnded) -> Population:
     )
 
 
-def _measured(candidate: Candidate, split: Split, scores: Scores) -> Candidate:
-    known = _known(scores)
-    return replace(candidate, fresh=known) if split == "fresh" else replace(candidate, test=known)
+def _measured(candidate: Candidate, event: Measured) -> Candidate:
+    known = _known(event.scores)
+    changed = replace(candidate, fresh=known) if event.split == "fresh" else replace(candidate, test=known)
+    return replace(changed, later_cost=added(candidate.later_cost, event.cost))
+
+
+def added(one: Mapping[str, Cost], other: Mapping[str, Cost]) -> dict[str, Cost]:
+    """Return the sum of two costs, role by role."""
+    return {role: one.get(role, Cost()) + other.get(role, Cost()) for role in (*one, *(other.keys() - one.keys()))}
 
 
 def _known(scores: Scores) -> dict[str, float]:

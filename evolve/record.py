@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from evolve.archive import Archive
-from evolve.attempt import Attempt, Report
+from evolve.attempt import Attempt, Report, Result
 from evolve.events import (
     AttemptEnded,
     AttemptStarted,
@@ -25,9 +25,9 @@ from evolve.events import (
     WinnerChosen,
 )
 from evolve.journal import Journal
+from evolve.operators.critique import critique_markdown
 from evolve.population import Population
 from evolve.studies import Studies
-from evolve.types import Evaluation
 
 Observer = Callable[[Event, Population], None]
 """Hears every event after it is safe on disk, with the population that includes it."""
@@ -66,11 +66,12 @@ class Recorder:
         task: str,
         digest: str,
         agent: str,
+        scorer: str,
         sandbox: Literal["docker", "process"],
         queries: Mapping[str, int],
     ) -> None:
         """Write the first event."""
-        self._record(RunStarted(run, task, digest, agent, sandbox, queries, self._clock()))
+        self._record(RunStarted(run, task, digest, agent, sandbox, queries, self._clock(), scorer))
 
     def attempt_started(self, attempt: Attempt) -> None:
         """Write that an attempt is at work."""
@@ -86,14 +87,15 @@ class Recorder:
         parents = tuple(parent.id for parent in attempt.parents)
         scores = {case.query: case.score for case in report.evaluation.cases} if report.evaluation else {}
         commit = ""
-        if report.program is not None:
+        if report.program is not None or report.critique is not None:
             commit = self.archive.commit(
                 candidate,
-                source=report.program.source,
+                source=report.program.source if report.program else None,
                 message=_message(candidate, attempt, report),
                 parents=parents,
                 evaluations={"static": report.evaluation} if report.evaluation else {},
                 at=clock.at,
+                critique=critique_markdown(report.critique, report.cost) if report.critique else "",
             )
         self._record(
             AttemptEnded(
@@ -112,27 +114,30 @@ class Recorder:
                 trials=report.trials,
                 study=attempt.study,
                 stale=len(self.population.ended) - knew,
+                asked=report.asked,
+                cost=report.cost,
                 commit=commit,
             )
         )
         if report.trials:
             self.studies.add(attempt.study, attempt.parents[0].program, report.trials)
 
-    def measured(self, candidate: str, split: Split, evaluation: Evaluation) -> None:
+    def measured(self, candidate: str, split: Split, tested: Result) -> None:
         """Archive and write a candidate's evaluation on queries that did not select it."""
+        evaluation = tested.evaluation
         clock = self._clock(seconds=evaluation.seconds)
         mean = "no score" if evaluation.mean is None else f"{evaluation.mean:.3f}"
         message = f"{candidate} {split} {mean} on {len(evaluation.counted)} queries"
         commit = self.archive.amend(candidate, split, evaluation, message=message, at=clock.at)
         scores = {case.query: case.score for case in evaluation.cases}
-        self._record(Measured(candidate, split, scores, clock, commit))
+        self._record(Measured(candidate, split, scores, clock, commit, tested.cost))
 
     def winner_chosen(self, candidate: str) -> None:
         """Write who won, and tag it."""
         self._record(WinnerChosen(candidate, self._clock()))
         self.archive.tag_best(candidate)
 
-    def stopped(self, reason: Literal["finished", "interrupted"], why: str) -> None:
+    def stopped(self, reason: Literal["finished", "interrupted", "budget"], why: str) -> None:
         """Write that the driver ends cleanly."""
         self._record(RunStopped(reason, why, self._clock()))
 

@@ -6,11 +6,13 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic
 
 from evolve.errors import EvolveError, PrerequisiteError
 from evolve.executors.base import D, J, Key, OnStage, Works
+from evolve.executors.hosted import HostedBroker, MakeBroker, host, last_line
+from evolve.models.base import Note
 
 POLL_SECONDS = 0.5
 ATTEMPTS = 3
@@ -45,18 +47,48 @@ class _Actor(Generic[J, D]):
         self._stage = text
 
 
+class Cluster:
+    """Ray, on this machine or elsewhere, with room for so many workers; up from here to `close`."""
+
+    def __init__(self, workers: int, address: str, *, note: Note = lambda line: None) -> None:
+        """Raises PrerequisiteError where Ray does not start. `note` hears the lines for the user of what is hosted."""
+        self.workers = workers
+        self.ray = _start(workers, address)
+        self._note = note
+        self._broker: HostedBroker | None = None
+
+    def host(self, make_broker: MakeBroker, *, environment: Mapping[str, str] | None = None) -> HostedBroker:
+        """Return the broker of this run, made in a process of its own on this node.
+
+        `environment` is what the process needs and a cluster that is already up does not have, such as keys.
+        """
+        self._broker = host(make_broker, environment or {})
+        return self._broker
+
+    def tell_notes(self) -> None:
+        """Hand on the lines for the user since the last time."""
+        for line in self._broker.notes() if self._broker else ():
+            self._note(line)
+
+    def close(self) -> None:
+        """Close the broker, and end Ray or the connection to it."""
+        if self._broker is not None:
+            self.tell_notes()
+            self._broker.close()
+        self.ray.shutdown()
+
+
 class RayExecutor(Generic[J, D]):
     """A fixed number of actors; a job goes to whichever is free."""
 
-    def __init__(
-        self, make_worker: Callable[[], Works[J, D]], workers: int, *, address: str, on_stage: OnStage
-    ) -> None:
-        self.slots = workers
+    def __init__(self, cluster: Cluster, make_worker: Callable[[], Works[J, D]], on_stage: OnStage) -> None:
+        self.slots = cluster.workers
+        self._cluster = cluster
         self._make_worker = make_worker
         self._on_stage = on_stage
-        self._ray = _start(workers, address)
+        self._ray = cluster.ray
         self._actor = self._ray.remote(_Actor).options(max_concurrency=2, num_cpus=1)
-        self._free = [self._actor.remote(make_worker) for _ in range(workers)]
+        self._free = [self._actor.remote(make_worker) for _ in range(self.slots)]
         self._running: dict[Any, tuple[Key, J, Any, int]] = {}
 
     def submit(self, key: Key, job: J) -> None:
@@ -70,6 +102,7 @@ class RayExecutor(Generic[J, D]):
             done, _ = ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
             if not done:
                 self._ask_stages()
+                self._cluster.tell_notes()
                 continue
             key, job, actor, attempt = self._running.pop(done[0])
             try:
@@ -77,7 +110,7 @@ class RayExecutor(Generic[J, D]):
             except ray.exceptions.RayActorError as error:
                 if attempt == ATTEMPTS:
                     raise EvolveError(
-                        f"a Ray worker died {ATTEMPTS} times on the same job: {_last_line(error)}"
+                        f"a Ray worker died {ATTEMPTS} times on the same job: {last_line(error)}"
                     ) from None
                 self._run(key, job, self._actor.remote(self._make_worker), attempt + 1)
                 continue
@@ -88,12 +121,13 @@ class RayExecutor(Generic[J, D]):
             return key, result
 
     def close(self) -> None:
-        """Close the workers' sandboxes, then the actors, then Ray."""
+        """Close the workers' sandboxes, then the workers."""
         ray = self._ray
+        actors = [*self._free, *(actor for _, _, actor, _ in self._running.values())]
         with contextlib.suppress(ray.exceptions.RayError):
-            actors = [*self._free, *(actor for _, _, actor, _ in self._running.values())]
             ray.get([actor.close.remote() for actor in actors], timeout=CLOSE_SECONDS)
-        ray.shutdown()
+        for actor in actors:
+            ray.kill(actor)
 
     def _run(self, key: Key, job: J, actor: Any, attempt: int) -> None:
         self._running[actor.run.remote(job)] = (key, job, actor, attempt)
@@ -125,11 +159,6 @@ def _start(workers: int, address: str) -> Any:
         where = f"the Ray cluster at {address}" if address else "Ray on this machine"
         raise PrerequisiteError(f"{where} does not start ({_first_line(error)}); --workers 1 needs none.") from None
     return ray
-
-
-def _last_line(error: Exception) -> str:
-    """Ray's errors tell how it was told first and the cause last."""
-    return next(line for line in reversed((str(error).strip() or "no reason").splitlines()) if line.strip())[:200]
 
 
 def _reach(address: str) -> None:

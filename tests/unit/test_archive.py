@@ -190,3 +190,29 @@ def test_nobody_signs_but_evolve(archive: Archive) -> None:
     assert git(archive, "log", "-1", "--format=%an <%ae> %cn <%ce>", done) == (
         "evolve <evolve@localhost> evolve <evolve@localhost>"
     )
+
+
+def test_a_critique_is_kept_with_the_program_and_through_later_evaluations(archive: Archive) -> None:
+    held = {"static": evaluation(case("q"))}
+    archive.commit(
+        "c000",
+        source=SOURCE,
+        message="c000",
+        parents=(),
+        evaluations=held,
+        at=AT,
+        critique="## Diagnosis\nToo little.\n",
+    )
+    archive.amend("c000", "test", evaluation(case("t")), message="c000 test", at=AT)
+    assert archive.critique("refs/candidates/c000") == "## Diagnosis\nToo little.\n"
+    assert git(archive, "show", "refs/candidates/c000:program.py") == SOURCE.strip()
+    assert archive.critique(commit(archive, "c001")) == ""
+
+
+def test_an_attempt_without_a_program_keeps_its_critique(archive: Archive) -> None:
+    commit(archive, "c000")
+    archive.commit(
+        "c001", source=None, message="c001", parents=("c000",), evaluations={}, at=AT, critique="three broken patches\n"
+    )
+    assert git(archive, "ls-tree", "--name-only", "refs/candidates/c001").split() == ["critique.md", "evaluation.json"]
+    assert archive.critique("refs/candidates/c001") == "three broken patches\n"

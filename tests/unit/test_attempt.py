@@ -7,17 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.agents.extractive import ExtractiveAgent
 from evolve.attempt import Attempt, Report, Worker, rung_mean
 from evolve.config import Config, load_config
 from evolve.errors import SandboxError
-from evolve.evaluation.evaluate import Evaluator
 from evolve.evaluation.splits import Splits, make_splits
 from evolve.operators.base import Parent
 from evolve.program import load, parse, rewrite_constants
 from evolve.sandbox.box import Box
 from evolve.sandbox.process import ProcessSandbox
-from evolve.scoring import SupportScorer
 from evolve.session import find_program
 from evolve.tasks import load as load_task
 
@@ -34,16 +31,14 @@ def splits() -> Splits:
 
 @pytest.fixture(scope="module")
 def worker(splits: Splits) -> Iterator[Worker]:
-    worker = Worker(
-        CONFIG, splits, Evaluator(ExtractiveAgent(), SupportScorer(), ProcessSandbox(CONFIG.sandbox.limits))
-    )
+    worker = Worker(CONFIG, splits, ProcessSandbox(CONFIG.sandbox.limits))
     yield worker
     worker.close()
 
 
 def attempt(worker: Worker, job: Attempt, config: Config = CONFIG) -> Report:
     """Run an attempt."""
-    report = Worker(config, worker.splits, worker.evaluator).run(job, lambda stage: None)
+    report = Worker(config, worker.splits, worker.sandbox).run(job, lambda stage: None)
     assert isinstance(report, Report)
     return report
 
@@ -132,7 +127,7 @@ class Absent:
 
 
 def test_what_could_not_be_measured_is_void_and_has_no_score(splits: Splits) -> None:
-    nowhere = Worker(CONFIG, splits, Evaluator(ExtractiveAgent(), SupportScorer(), Absent()))
+    nowhere = Worker(CONFIG, splits, Absent())
     report = attempt(nowhere, Attempt(5, "seed", "0:5", program=BM25))
     assert report.outcome == "void"
     assert "only 0% of the queries could be measured (the engine is on holiday)" in report.reason

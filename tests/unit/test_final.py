@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from evolve.archive import Archive
-from evolve.attempt import Attempt, Done, Job, Measurement, Report
+from evolve.attempt import Attempt, Done, Job, Measurement, Report, Result, Unpaid
+from evolve.config import load_config
+from evolve.errors import BudgetSpent
 from evolve.evaluation.splits import Splits
 from evolve.events import Event, Measured, WinnerChosen
 from evolve.executors.base import Key
@@ -23,6 +25,8 @@ from evolve.studies import Studies
 from evolve.types import Case, Evaluation, Query
 
 SOURCE = load(find_program("no_memory")).source
+CONFIG = load_config("chronicle").resolved()
+WITH_MODEL = load_config("chronicle", ["models.agent=openai:x"]).resolved()
 QUERIES = {split: tuple(Query(f"{split}{n}", "s", "?", "!") for n in range(2)) for split in ("static", "fresh", "test")}
 SPLITS = Splits(QUERIES["static"], (), QUERIES["fresh"], QUERIES["test"], (), ())
 
@@ -39,6 +43,7 @@ class Bench:
 
     scores: Mapping[tuple[str, str], float | None]
     slots: int = 2
+    unpaid: frozenset[tuple[str, str]] = frozenset()
     asked: list[tuple[str, str]] = field(default_factory=list)
     at_work: list[Measurement] = field(default_factory=list)
 
@@ -51,7 +56,9 @@ class Bench:
 
     def next(self) -> tuple[Key, Done]:
         job = self.at_work.pop()
-        return job.candidate, evaluation(job.split, self.scores.get((job.candidate, job.split), 0.5))
+        if (job.candidate, job.split) in self.unpaid:
+            return job.candidate, Unpaid("budget.usd = 1: all of it is spent")
+        return job.candidate, Result(evaluation(job.split, self.scores.get((job.candidate, job.split), 0.5)), {})
 
     def close(self) -> None:
         """Nothing is open."""
@@ -78,7 +85,7 @@ def populate(recorder: Recorder, *scores: float, seeds: int = 2) -> None:
 
 
 def finish(recorder: Recorder, bench: Bench, splits: Splits = SPLITS) -> None:
-    final = Final(recorder, bench, splits, lambda: False)
+    final = Final(CONFIG, recorder, bench, splits, lambda: False)
     assert final.choose_winner()
     assert final.ask_held_out()
 
@@ -86,7 +93,7 @@ def finish(recorder: Recorder, bench: Bench, splits: Splits = SPLITS) -> None:
 def test_the_best_three_are_measured_on_fresh_queries_and_nobody_else(recorder: Recorder) -> None:
     populate(recorder, 0.1, 0.6, 0.3, 0.5, 0.2)
     bench = Bench({})
-    Final(recorder, bench, SPLITS, lambda: False).choose_winner()
+    Final(CONFIG, recorder, bench, SPLITS, lambda: False).choose_winner()
     assert bench.asked == [("c001", "fresh"), ("c003", "fresh"), ("c002", "fresh")]
 
 
@@ -151,7 +158,7 @@ def test_without_fresh_or_test_queries_static_ones_decide(recorder: Recorder) ->
 
 def test_only_what_is_left_is_measured_after_an_interruption(recorder: Recorder) -> None:
     populate(recorder, 0.4, 0.7, 0.5)
-    recorder.measured("c001", "fresh", evaluation("fresh", 0.2))
+    recorder.measured("c001", "fresh", Result(evaluation("fresh", 0.2), {}))
     bench = Bench({})
     finish(recorder, bench)
     assert [name for name, split in bench.asked if split == "fresh"] == ["c002", "c000"]
@@ -164,7 +171,7 @@ def test_only_what_is_left_is_measured_after_an_interruption(recorder: Recorder)
 def test_an_interrupt_stops_after_what_is_in_flight_and_the_rest_follows(recorder: Recorder) -> None:
     populate(recorder, 0.1, 0.6, 0.3, 0.5)
     bench = Bench({})
-    interrupted = Final(recorder, bench, SPLITS, lambda: bool(bench.asked))
+    interrupted = Final(CONFIG, recorder, bench, SPLITS, lambda: bool(bench.asked))
     assert not interrupted.choose_winner()
     assert recorder.population.winner is None
     first = list(bench.asked)
@@ -172,3 +179,25 @@ def test_an_interrupt_stops_after_what_is_in_flight_and_the_rest_follows(recorde
     finish(recorder, bench)
     assert bench.asked.count(first[0]) == 1
     assert recorder.population.winner is not None
+
+
+def test_where_a_model_answers_only_the_best_seed_is_tested_beside_the_winner(recorder: Recorder) -> None:
+    populate(recorder, 0.1, 0.2, 0.9, 0.3)
+    bench = Bench({})
+    final = Final(WITH_MODEL, recorder, bench, SPLITS, lambda: False)
+    assert final.choose_winner()
+    assert final.ask_held_out()
+    assert sorted(name for name, split in bench.asked if split == "test") == ["c001", "c002"]
+
+
+def test_money_that_does_not_last_keeps_what_was_measured(recorder: Recorder) -> None:
+    populate(recorder, 0.1, 0.9)
+    bench = Bench({}, unpaid=frozenset({("c000", "test")}))
+    final = Final(CONFIG, recorder, bench, SPLITS, lambda: False)
+    assert final.choose_winner()
+    with pytest.raises(BudgetSpent, match="all of it is spent"):
+        final.ask_held_out()
+    assert recorder.population.candidates["c001"].test
+    assert not recorder.population.candidates["c000"].test
+    finish(recorder, Bench({}))
+    assert recorder.population.candidates["c000"].test

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from evolve.archive import Archive
-from evolve.attempt import Attempt, Report
+from evolve.attempt import Attempt, Report, Result
 from evolve.errors import RunFolderError
 from evolve.events import AttemptEnded, Clock, Event, Measured, RunStarted, Trial
 from evolve.journal import Journal
-from evolve.operators.base import Parent
+from evolve.operators.base import Critique, Parent, Round
 from evolve.operators.tune import study_name
 from evolve.population import Population, fold
 from evolve.program import load
 from evolve.record import Recorder, candidate_id
 from evolve.session import find_program
 from evolve.studies import Studies
-from evolve.types import Case, Evaluation
+from evolve.types import Case, Cost, Evaluation
 
 BM25 = load(find_program("bm25"))
 SEED = Attempt(0, "seed", "0:0", program=BM25)
@@ -68,7 +68,9 @@ def held(tmp_path: Path) -> Iterator[Held]:
 
 
 def seeded(held: Held) -> None:
-    held.recorder.run_started(run="r", task="t", digest="d", agent="a", sandbox="process", queries={"static": 2})
+    held.recorder.run_started(
+        run="r", task="t", digest="d", agent="a", scorer="f1", sandbox="process", queries={"static": 2}
+    )
     held.recorder.attempt_started(SEED)
     report = Report("scored", "bets", program=BM25, behaviour="b", evaluation=evaluation(0.25, 0.75))
     held.recorder.attempt_ended(SEED, report)
@@ -109,20 +111,37 @@ def test_what_never_became_a_program_has_no_commit(held: Held) -> None:
     assert end.study == study_name(BM25)
 
 
+def test_a_critique_is_in_git_also_where_nothing_came_of_it(held: Held) -> None:
+    seeded(held)
+    reflect = Attempt(1, "reflect", "0:1", parents=TUNE.parents)
+    held.recorder.attempt_started(reflect)
+    critique = Critique("It reads too little.", (Round("the prompt", "the reply", "it does not apply"),))
+    cost = {"reflector": Cost(calls=1, input_tokens=900, output_tokens=100, usd=0.25)}
+    held.recorder.attempt_ended(reflect, Report("rejected", "", "no usable change", critique=critique, cost=cost))
+    end = held.heard[-1]
+    assert isinstance(end, AttemptEnded)
+    assert end.cost == cost
+    kept = held.recorder.archive.critique(end.commit)
+    assert all(
+        words in kept for words in ("It reads too little.", "the prompt", "the reply", "it does not apply", "0.25")
+    )
+
+
 def test_later_measurements_are_one_more_commit(held: Held) -> None:
     seeded(held)
-    held.recorder.measured("c000", "test", evaluation(1.0, None))
+    held.recorder.measured("c000", "test", Result(evaluation(1.0, None), {"agent": Cost(calls=3, usd=0.5)}))
     later = held.heard[-1]
     assert isinstance(later, Measured)
     assert dict(later.scores) == {"q0": 1.0, "q1": None}
     assert later.clock.seconds == 1.25
+    assert held.recorder.population.candidates["c000"].later_cost == {"agent": Cost(calls=3, usd=0.5)}
     assert [case.score for case in held.recorder.archive.cases(later.commit, "test")] == [1.0, None]
     assert [case.score for case in held.recorder.archive.cases(later.commit)] == [0.25, 0.75]
 
 
 def test_a_measurement_without_any_score_is_written_down(held: Held) -> None:
     seeded(held)
-    held.recorder.measured("c000", "fresh", evaluation(None))
+    held.recorder.measured("c000", "fresh", Result(evaluation(None), {}))
     assert dict(held.recorder.population.candidates["c000"].fresh) == {}
 
 

@@ -84,8 +84,11 @@ class Bench:
                 frozenset(attempt.known),
                 attempt.trials,
                 Random(attempt.draw),
-                False,
-                lambda child: measured(child, self.splits.rung()),
+                config=config_of(),
+                follows_instructions=False,
+                measure=lambda child: measured(child, self.splits.rung()),
+                trace=measured,
+                smoke=lambda child: "",
             )
             proposal = OPERATORS[attempt.operator].propose(ground)
             program, note, trials = proposal.program, proposal.note, proposal.trials

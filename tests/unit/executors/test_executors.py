@@ -14,7 +14,7 @@ import pytest
 
 from evolve.errors import ConfigError, PrerequisiteError, ProgramError
 from evolve.executors.base import Executor, Key
-from evolve.executors.ray import RayExecutor
+from evolve.executors.ray import Cluster, RayExecutor
 from evolve.executors.serial import SerialExecutor
 
 Job = tuple[str, str]
@@ -58,9 +58,11 @@ def hear(key: Key, text: str) -> None:
 
 @pytest.fixture(scope="module")
 def ray(closed: Path) -> Iterator[RayExecutor[Job, str]]:
-    executor: RayExecutor[Job, str] = RayExecutor(partial(Helper, closed), 2, address="", on_stage=hear)
+    cluster = Cluster(2, "")
+    executor: RayExecutor[Job, str] = RayExecutor(cluster, partial(Helper, closed), hear)
     yield executor
     executor.close()
+    cluster.close()
 
 
 @pytest.fixture(params=["serial", "ray"])

@@ -13,7 +13,7 @@ import pytest
 
 from evolve.errors import EvolveError, PrerequisiteError
 from evolve.executors.base import Key
-from evolve.executors.ray import ATTEMPTS, RayExecutor
+from evolve.executors.ray import ATTEMPTS, Cluster, RayExecutor
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ def deaf(key: Key, text: str) -> None:
 @pytest.mark.timeout(200)
 def test_a_job_that_kills_every_worker_ends_the_run_and_close_leaves_nothing(tmp_path: Path) -> None:
     before = {process.pid for process in psutil.Process().children(recursive=True)}
-    executor: RayExecutor[str, str] = RayExecutor(partial(Mortal, tmp_path), 2, address="", on_stage=deaf)
+    cluster = Cluster(2, "")
+    executor: RayExecutor[str, str] = RayExecutor(cluster, partial(Mortal, tmp_path), deaf)
     try:
         executor.submit(1, "die")
         with pytest.raises(EvolveError, match=f"died {ATTEMPTS} times") as caught:
@@ -49,6 +50,7 @@ def test_a_job_that_kills_every_worker_ends_the_run_and_close_leaves_nothing(tmp
         assert executor.next() == (2, "echo")
     finally:
         executor.close()
+        cluster.close()
     assert len(list(tmp_path.iterdir())) == 1  # the other worker was closed; a dead one cannot be
     left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
     _, alive = psutil.wait_procs(left, timeout=20)
@@ -56,9 +58,9 @@ def test_a_job_that_kills_every_worker_ends_the_run_and_close_leaves_nothing(tmp
 
 
 @pytest.mark.timeout(200)
-def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_cluster_that_is_not_there_is_said() -> None:
     with pytest.raises(PrerequisiteError, match=r"the Ray cluster at 127\.0\.0\.1:1 does not start") as caught:
-        RayExecutor(partial(Mortal, tmp_path), 1, address="127.0.0.1:1", on_stage=deaf)
+        Cluster(1, "127.0.0.1:1")
     assert "twice" not in str(caught.value)
 
 
@@ -78,18 +80,20 @@ class Placed:
 @pytest.mark.slow
 @pytest.mark.timeout(250)
 def test_workers_spread_over_the_nodes_of_a_cluster() -> None:
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster as Machines
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    machines = Machines(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
-        cluster.add_node(num_cpus=1)
-        executor: RayExecutor[str, str] = RayExecutor(Placed, 2, address=cluster.address, on_stage=deaf)
+        machines.add_node(num_cpus=1)
+        cluster = Cluster(2, machines.address)
+        executor: RayExecutor[str, str] = RayExecutor(cluster, Placed, deaf)
         try:
             for number in range(2):
                 executor.submit(number, "where")
             nodes = {executor.next()[1] for _ in range(2)}
         finally:
             executor.close()
+            cluster.close()
     finally:
-        cluster.shutdown()
+        machines.shutdown()
     assert len(nodes) == 2

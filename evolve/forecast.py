@@ -1,0 +1,84 @@
+"""What the rest of a run will cost, from what its calls to models have cost so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from evolve.config import EXTRACTIVE, Config
+from evolve.evaluation.splits import Splits
+from evolve.models.base import Spent
+from evolve.population import SEED, Candidate, Population
+from evolve.types import Cost, Query
+
+FINALISTS = 3
+"""Candidates that are measured on fresh queries. A single noisy best would owe part of its score to luck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Expected cost of what a run still has to do."""
+
+    config: Config
+    splits: Splits
+
+    def why_stop(self, population: Population, spent: Spent, *, at_work: int) -> str:
+        """Return why no further child can be paid for, or "".
+
+        What is kept back: the final test, and the children that are at work.
+        """
+        final, child = self.final(population), self.child(population)
+        left = self.config.budget.candidates - population.children
+        usd, calls = self.config.budget.usd, self.config.budget.calls
+        if usd is not None:
+            # A capped run has no unknown price: the broker refuses one.
+            paid, kept, each = spent.usd or 0.0, final.usd or 0.0, child.usd or 0.0
+            if paid + kept + (at_work + 1) * each > usd:
+                return (
+                    f"budget.usd = {usd:g}: ${paid:.4f} is spent, the final test needs about ${kept:.2f}; "
+                    f"the {left} candidates that are left would have cost about ${left * each:.2f}"
+                )
+        if calls is not None and spent.calls + final.calls + (at_work + 1) * child.calls > calls:
+            return (
+                f"budget.calls = {calls:,}: {spent.calls:,} are made, the final test needs about {final.calls:,}; "
+                f"the {left} candidates that are left would have needed about {left * child.calls:,}"
+            )
+        return ""
+
+    def rest(self, population: Population) -> str:
+        """Return in words what the rest of the run would cost: children, fresh queries and final test."""
+        left = max(0, self.config.budget.candidates - population.children)
+        final, child = self.final(population), self.child(population)
+        if final.usd is None or child.usd is None:
+            return f"about {final.calls + left * child.calls:,} calls"
+        return f"about ${final.usd + left * child.usd:.2f}"
+
+    def final(self, population: Population) -> Cost:
+        """Return the expected cost of choosing the winner and of the held-out test."""
+        if self.config.models.agent == EXTRACTIVE:
+            return Cost()
+        calls = 0
+        if population.winner is None:
+            calls += FINALISTS * self._calls(self.splits.fresh, episodes=0)  # they remember the episodes already
+        tested = sum(bool(candidate.test) for candidate in population.candidates.values())
+        calls += max(0, 2 - tested) * self._calls(self.splits.test, episodes=len(self.splits.test_episodes))
+        paid = total(candidate.cost for candidate in population.scored)
+        usd = None if paid.usd is None else paid.usd / paid.calls * calls if paid.calls else 0.0
+        return Cost(calls=calls, usd=usd)
+
+    def child(self, population: Population) -> Cost:
+        """Return what one more measured child is expected to cost, rejected attempts on the way included."""
+        children = [candidate for candidate in population.candidates.values() if candidate.operator != SEED]
+        measured: Sequence[Candidate] = [candidate for candidate in children if candidate.outcome != "rejected"]
+        paid = total(candidate.cost for candidate in (children if measured else population.seeds))
+        count = len(measured or population.seeds) or 1
+        return Cost(calls=round(paid.calls / count), usd=None if paid.usd is None else paid.usd / count)
+
+    def _calls(self, queries: Sequence[Query], *, episodes: int) -> int:
+        each = 3 if self.config.evaluation.scorer == "judge" else 2  # formulate, respond, and the judge's
+        return episodes + each * len(queries)
+
+
+def total(costs: Iterable[Mapping[str, Cost]]) -> Cost:
+    """Return the sum over all roles."""
+    return sum((cost for by_role in costs for cost in by_role.values()), Cost())

@@ -1,0 +1,147 @@
+"""Names become objects: programs, sandboxes, the broker, and the workers of a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from evolve.attempt import Done, Job, Result, Worker
+from evolve.config import Config
+from evolve.errors import ConfigError, PrerequisiteError
+from evolve.evaluation.crew import make_evaluator
+from evolve.evaluation.evaluate import Lease
+from evolve.evaluation.splits import Splits, Work
+from evolve.executors.base import Executor, OnStage
+from evolve.executors.serial import SerialExecutor
+from evolve.models.account import Account
+from evolve.models.base import Broker, Note
+from evolve.models.broker import DirectBroker
+from evolve.paths import seeds_dir
+from evolve.sandbox import Kind, open_sandbox
+from evolve.sandbox.base import Sandbox, Say
+from evolve.types import Program
+
+if TYPE_CHECKING:
+    from evolve.executors.hosted import Hostable
+
+
+def find_program(name: str) -> Path:
+    """Return the file of a program given by its name in `seeds/` or its path. Raises ConfigError."""
+    shipped = seeds_dir() / f"{name}.py"
+    if shipped.is_file():
+        return shipped
+    if Path(name).is_file():
+        return Path(name)
+    names = ", ".join(sorted(path.stem for path in seeds_dir().glob("*.py")))
+    raise ConfigError(f"there is no program {name!r}; the seeds are {names}, or give the path of a file.")
+
+
+def make_worker(config: Config, splits: Splits, kind: Kind, broker: Broker | None) -> Worker:
+    """Return a worker with a sandbox of its own. Runs in the worker's process."""
+    return Worker(config, splits, open_sandbox(kind, config.sandbox.limits), broker)
+
+
+def make_broker(config: Config, calls: Path, note: Note) -> DirectBroker:
+    """Return the broker of a run, whose calls are kept in that file. Raises ConfigError for an unknown price."""
+    from evolve.models.prices import load_prices
+    from evolve.models.providers import make_provider
+    from evolve.models.store import Store
+
+    store = Store(calls, read_only=config.models.replay)
+    prices = load_prices(config.models.prices)
+    return DirectBroker(config.models, config.budget, store, providers=make_provider, prices=prices, note=note)
+
+
+def check_keys(config: Config) -> None:
+    """Raise PrerequisiteError for the first model whose key is missing, before anything takes time."""
+    from evolve.models.sdk import Endpoint
+
+    for role, table in config.models.by_role.items():
+        try:
+            Endpoint.of(table, url="")
+        except PrerequisiteError as error:
+            raise PrerequisiteError(f"models.{role}: {error}") from None
+
+
+@contextmanager
+def broker_of(config: Config, calls: Path, *, note: Say) -> Iterator[DirectBroker | None]:
+    """Yield the broker of a run whose calls are kept in that file, in this process; None for a run without models."""
+    if not config.models.by_role:
+        yield None
+        return
+    broker = make_broker(config, calls, note)
+    try:
+        yield broker
+    finally:
+        broker.close()
+
+
+@contextmanager
+def hired(
+    config: Config, splits: Splits, kind: Kind, calls: Path, *, workers: int | None, on_stage: OnStage, say: Say
+) -> Iterator[tuple[Executor[Job, Done], Hostable | None]]:
+    """Yield the workers of a run and their broker; `workers` None is one a processor, 1 works in this process."""
+    count = min(workers or os.cpu_count() or 1, config.search.in_flight)
+    if count == 1:
+        with (
+            broker_of(config, calls, note=say) as broker,
+            closing(SerialExecutor(partial(make_worker, config, splits, kind, broker), on_stage)) as serial,
+        ):
+            yield serial, broker
+        return
+    from evolve.executors.ray import Cluster, RayExecutor
+
+    with closing(Cluster(count, config.ray.address, note=say)) as cluster:
+        hosted = None
+        if config.models.by_role:
+            make_broker(config, calls, say).close()  # what is wrong with it is said here, before an actor starts
+            hosted = cluster.host(partial(make_broker, config, calls.absolute()), environment=_keys(config))
+        with closing(RayExecutor(cluster, partial(make_worker, config, splits, kind, hosted), on_stage)) as executor:
+            yield executor, hosted
+
+
+def _keys(config: Config) -> dict[str, str]:
+    """The variables that hold keys: a cluster that is up already does not have them."""
+    names = {table.key_name for table in config.models.by_role.values()}
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Measures programs outside of a run."""
+
+    config: Config
+    sandbox: Sandbox
+    broker: Broker | None
+
+    def evaluate(self, program: Program, works: Sequence[Work]) -> Result:
+        """Measure a program on the queries of all parts of the work, and count what that cost."""
+        account = Account(self.broker) if self.broker else None
+        evaluator = make_evaluator(self.config, self.sandbox, account)
+        with Lease(self.sandbox) as lease:
+            evaluation = evaluator.evaluate(program, works, lease, stage=lambda text: None)
+        return Result(evaluation, account.costs() if account else {})
+
+
+@contextmanager
+def measuring(config: Config, *, say: Say) -> Iterator[Meter]:
+    """Yield what measures programs under this configuration; calls to models are not kept."""
+    with TemporaryDirectory() as folder, broker_of(config, Path(folder) / "llm.sqlite", note=say) as broker:
+        sandbox = open_sandbox(config.sandbox.kind, config.sandbox.limits, say=say)
+        try:
+            yield Meter(config, sandbox, broker)
+        finally:
+            sandbox.close()
+
+
+def preflight(config: Config, *, say: Say) -> None:
+    """Ask every model of the configuration one tiny thing. Raises PrerequisiteError for the first that fails."""
+    with TemporaryDirectory() as folder, broker_of(config, Path(folder) / "llm.sqlite", note=say) as broker:
+        if broker is not None:
+            broker.preflight()
