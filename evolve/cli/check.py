@@ -16,7 +16,8 @@ import click
 from evolve.errors import ConfigError, EvolveError, PrerequisiteError
 
 if TYPE_CHECKING:
-    from evolve.config import Config
+    from evolve.config import Config, ModelTable
+    from evolve.models.base import Price
 
 State: TypeAlias = Literal["ok", "missing", "wrong", "optional"]
 """missing: a prerequisite that is needed. wrong: in the configuration or the data. optional: evolve does without."""
@@ -39,7 +40,8 @@ def command(target: str | None) -> int:
     """Check that everything is there before a run.
 
     Looks at Python, git, the sandboxes, the runs folder, the tasks' data and, where one is given, the configuration.
-    Builds the sandbox image where an engine answers, and removes containers that a killed run left.
+    Builds the sandbox image where an engine answers, and removes containers that a killed run left. Where the
+    configuration names models, looks for keys and prices, and asks each model one tiny thing.
     """
     states = set()
     for finding in findings(target):
@@ -67,6 +69,8 @@ def findings(target: str | None) -> Iterator[Finding]:
     yield _ray()
     yield from _seeds(config)
     yield from _tasks(config)
+    if config is not None:
+        yield from _models(config)
 
 
 def _config(target: str | None) -> tuple[Config | None, list[Finding]]:
@@ -75,7 +79,7 @@ def _config(target: str | None) -> tuple[Config | None, list[Finding]]:
     if target is None:
         return None, []
     try:
-        return load_config(target), [Finding("ok", f"configuration {target}")]
+        return load_config(target).resolved(), [Finding("ok", f"configuration {target}")]
     except ConfigError as error:
         return None, [Finding("wrong", f"configuration: {error}")]
 
@@ -143,6 +147,54 @@ def _runs_folder() -> Finding:
     if free < SPACE_MB:
         return Finding("missing", f"{what}: {free:,.0f} MB free, {SPACE_MB} MB needed; make room, or set EVOLVE_RUNS")
     return Finding("ok", f"{what}: writable, {free / 1000:,.1f} GB free")
+
+
+def _models(config: Config) -> Iterator[Finding]:
+    """Keys and prices; then one tiny call to each model, where nothing is missing."""
+    from evolve.models.prices import load_prices
+    from evolve.session import preflight
+
+    played: dict[tuple[str, str, str], list[str]] = {}
+    tables: dict[tuple[str, str, str], ModelTable] = {}
+    for role, table in config.models.by_role.items():
+        at = (table.model, table.base_url, table.key_env)
+        tables.setdefault(at, table)
+        played.setdefault(at, []).append(role)
+    if not tables:
+        return
+    price_of, found = load_prices(config.models.prices), []
+    for at, table in tables.items():
+        what = f"model {table.model} ({', '.join(played[at])})"
+        found += [_key(what, table), _price(what, price_of(table.model), config.budget.usd)]
+    yield from found
+    if any(finding.state in ("missing", "wrong") for finding in found):
+        return
+    notes: list[str] = []
+    try:
+        preflight(config, say=notes.append)
+    except EvolveError as error:
+        yield Finding("missing", f"models: {error}")
+    else:
+        yield Finding("ok", f"models: {'it answers' if len(tables) == 1 else 'all of them answer'}")
+    yield from (Finding("optional", f"models: {note}") for note in notes)
+
+
+def _key(what: str, model: ModelTable) -> Finding:
+    name = model.key_name
+    if os.environ.get(name, "").strip():
+        return Finding("ok", f"{what}: key in {name}")
+    if model.base_url and not model.key_env:
+        return Finding("ok", f"{what}: no key in {name}, and {model.base_url} may need none")
+    return Finding("missing", f"{what}: export {name}, or set base_url to a server of your own that needs no key")
+
+
+def _price(what: str, price: Price | None, cap: float | None) -> Finding:
+    if price is not None:
+        return Finding("ok", f"{what}: ${price.input:g} in and ${price.output:g} out for a million tokens")
+    remedy = "set it in models.prices, 0 for a server of your own"
+    if cap is not None:
+        return Finding("wrong", f"{what}: no price is known, and budget.usd needs one; {remedy}")
+    return Finding("optional", f"{what}: no price is known, so dollars will not be either; {remedy}")
 
 
 def _ray() -> Finding:

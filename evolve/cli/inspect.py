@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -11,15 +11,18 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from evolve.folder import Run
     from evolve.population import Candidate
-    from evolve.session import Run
-    from evolve.summary import Summary
+    from evolve.summary import CandidateSummary, Summary
+    from evolve.summary.losses import Lost
     from evolve.types import Case
 
 WORST = 3
 """Cases of a candidate that are shown in full."""
-ASKED_CHARS, READ_CHARS = 200, 500
-"""Of what was asked and read, as it is shown."""
+ASKED_CHARS, READ_CHARS, SAID_CHARS = 200, 500, 300
+"""Of what was asked, what was read, and what an agent or a judge said, as it is shown."""
+WITH_CRITIQUE = ("reflect", "merge")
+"""Operators that ask a model."""
 SPLITS = {"static": "search", "fresh": "fresh", "test": "held-out"}
 """Splits in the order in which they are measured, and what their queries are called."""
 
@@ -28,18 +31,22 @@ SPLITS = {"static": "search", "fresh": "fresh", "test": "held-out"}
 @click.argument("run", metavar="RUN")
 @click.argument("candidate", required=False)
 @click.option("--diff", is_flag=True, help="Show the difference: of the best to its seed, of CANDIDATE to its parent.")
+@click.option("--critique", is_flag=True, help="Print how a model came to CANDIDATE: every prompt and reply.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def command(run: str, candidate: str | None, diff: bool, as_json: bool) -> None:
+def command(run: str, candidate: str | None, diff: bool, critique: bool, as_json: bool) -> None:
     """Show what a run found.
 
     RUN is a name below runs/ or a folder, also of a run that is at work. CANDIDATE is an id such as c012, or "best".
     """
     from evolve.cli.text import console
-    from evolve.session import open_run
+    from evolve.folder import open_run
     from evolve.summary import summary
 
     opened = open_run(run)
     chosen = opened.candidate(candidate) if candidate else None
+    if critique and not as_json:
+        click.echo(_critique(opened, chosen).rstrip("\n"))
+        return
     shown = summary(opened)
     if as_json:
         held: object = shown if chosen is None else _candidate_json(opened, chosen, shown)
@@ -53,29 +60,58 @@ def command(run: str, candidate: str | None, diff: bool, as_json: bool) -> None:
 
 
 def _candidate_json(run: Run, candidate: Candidate, shown: Summary) -> dict[str, object]:
-    """The candidate's part of the summary, with its program and its cases."""
+    """The candidate's part of the summary, with its program, its critique and its cases."""
     from dataclasses import asdict
 
-    part = next(each for each in shown["candidates"] if each["id"] == candidate.id)
-    cases = {split: [asdict(case) for case in _cases(run, candidate, split)] for split in SPLITS}
-    return {**part, "source": candidate.source, "cases": cases}
+    from evolve.summary.losses import lost
+
+    cases = {split: run.cases(candidate.id, split) for split in SPLITS}
+    return {
+        **_part(shown, candidate),
+        "lost": lost(candidate.id, cases["static"]),
+        "source": candidate.source,
+        "critique": run.critique(candidate.id),
+        "cases": {split: [asdict(case) for case in held] for split, held in cases.items()},
+    }
+
+
+def _part(shown: Summary, candidate: Candidate) -> CandidateSummary:
+    return next(each for each in shown["candidates"] if each["id"] == candidate.id)
+
+
+def _critique(run: Run, candidate: Candidate | None) -> str:
+    from evolve.errors import ConfigError
+
+    if candidate is None:
+        raise ConfigError(f"--critique needs a candidate: `evolve inspect {run.name} best --critique`.")
+    text = run.critique(candidate.id)
+    if not text:
+        asked = [each.id for each in run.candidates if each.operator in WITH_CRITIQUE]
+        hint = f"candidates that have one are {', '.join(asked[:8])}" if asked else "no candidate of this run has one"
+        raise ConfigError(f"{candidate.id} was made without a model ({candidate.operator}); {hint}.")
+    return text
 
 
 def _print_run(out: Console, run: Run, shown: Summary, *, diff: bool) -> None:
-    from evolve.cli.text import leaderboard, left_out, lineage, print_block, print_outcome, rejected
+    from evolve.cli.tables import leaderboard, left_out, lineage, rejected
+    from evolve.cli.text import print_block, print_outcome
     from evolve.summary import first_ancestor
 
     print_outcome(out, shown)
     best = run.best
     if best is None:
         return
-    out.print("\nLeaderboard (support on the search's own queries; test where it was measured)", style="bold")
+    out.print(
+        f"\nLeaderboard ({shown['scorer']} on the search's own queries; test where it was measured)", style="bold"
+    )
     out.print(leaderboard(shown))
     if more := left_out(shown):
         out.print(f"and {more} more; --json has all of them")
     out.print("\nLineage", style="bold")
     out.print(lineage(shown))
     print_block(out, "Rejected", rejected(shown))
+    _print_lost(out, shown["lost"])
+    _print_costs(out, shown)
     seed = first_ancestor(run, best)
     if seed.id == best.id:
         return
@@ -89,25 +125,39 @@ def _print_run(out: Console, run: Run, shown: Summary, *, diff: bool) -> None:
         out.print(f"`evolve inspect {run.name} --diff` shows it in full, `evolve inspect {run.name} best` the program.")
 
 
-def _print_candidate(out: Console, run: Run, candidate: Candidate, shown: Summary, *, diff: bool) -> None:
-    from evolve.cli.text import count, duration
+def _print_lost(out: Console, lost: Lost | None) -> None:
+    from evolve.cli.tables import losses
 
-    part = next(each for each in shown["candidates"] if each["id"] == candidate.id)
-    out.print(f"{candidate.id} {part['name']}".strip() + f": {candidate.outcome}", style="bold")
-    if candidate.reason:
-        out.print(f"  {candidate.reason}")
-    parents = f" of {', '.join(candidate.parents)}" if candidate.parents else ""
-    out.print(f"  {candidate.operator}{parents}: {candidate.note}")
-    if candidate.id == shown["best"]:
-        out.print("  the best candidate of the run")
-    stale = f"; {count(candidate.stale, 'attempt')} ended after its parents were chosen" if candidate.stale else ""
-    out.print(f"  took {duration(candidate.seconds)}{stale}")
-    if candidate.commit:
-        out.print(f"  commit {candidate.commit[:12]} in {run.paths.lineage}")
-    measured = {split: cases for split in SPLITS if (cases := _cases(run, candidate, split))}
+    if lost is None or not lost["stages"]:
+        return
+    out.print(f"\nWhere points are lost ({lost['candidate']}, on the search's own queries)", style="bold")
+    out.print(losses(lost))
+
+
+def _print_costs(out: Console, shown: Summary) -> None:
+    from evolve.cli.tables import cost_by_operator, cost_by_role
+    from evolve.cli.text import used
+
+    if not used(shown["budget"]):
+        return
+    out.print("\nCost", style="bold")
+    out.print(cost_by_role(shown))
+    out.print()
+    out.print(cost_by_operator(shown))
+    if shown["costs"]["other"]:
+        out.print("other: work that did not come to its end, answers that were discarded, the calls that try a model")
+
+
+def _print_candidate(out: Console, run: Run, candidate: Candidate, shown: Summary, *, diff: bool) -> None:
+    from evolve.summary.losses import lost
+
+    _print_facts(out, run, candidate, shown)
+    _print_diagnosis(out, run, candidate)
+    measured = {split: cases for split in SPLITS if (cases := run.cases(candidate.id, split))}
     if measured:
-        _print_scores(out, measured)
-        _print_worst(out, measured.get("static", ()))
+        _print_scores(out, measured, shown["scorer"])
+        _print_lost(out, lost(candidate.id, measured.get("static", ())))
+        _print_worst(out, measured.get("static", ()), answered=shown["agent"] != "extractive")
     if candidate.source is None:
         return
     if not diff:
@@ -119,12 +169,64 @@ def _print_candidate(out: Console, run: Run, candidate: Candidate, shown: Summar
         out.print("\nA seed has no parent to differ from.")
 
 
-def _print_scores(out: Console, measured: Mapping[str, Sequence[Case]]) -> None:
+def _print_facts(out: Console, run: Run, candidate: Candidate, shown: Summary) -> None:
+    from evolve.cli.text import count, dollars, duration, used
+
+    part = _part(shown, candidate)
+    out.print(f"{candidate.id} {part['name']}".strip() + f": {candidate.outcome}", style="bold")
+    if candidate.reason:
+        out.print(f"  {candidate.reason}")
+    parents = f" of {', '.join(candidate.parents)}" if candidate.parents else ""
+    out.print(f"  {candidate.operator}{parents}: {candidate.note}".rstrip(": "))
+    if candidate.id == shown["best"]:
+        out.print("  the best candidate of the run")
+    stale = f"; {count(candidate.stale, 'attempt')} ended after its parents were chosen" if candidate.stale else ""
+    out.print(f"  took {duration(candidate.seconds)}{stale}")
+    if used(shown["budget"]):
+        cost = part["cost"]
+        roles = ", ".join(f"{role} {dollars(each['usd'])}" for role, each in cost["by_role"].items())
+        calls = f"{count(cost['calls'], 'call')} and {count(cost['cached'], 'answer')} from the run's own store"
+        out.print(f"  cost {dollars(cost['usd'])}{f' ({roles})' if roles else ''}: {calls}")
+    if candidate.commit:
+        out.print(f"  commit {candidate.commit[:12]} in {run.paths.lineage}")
+
+
+def _print_diagnosis(out: Console, run: Run, candidate: Candidate) -> None:
+    """What the model found wrong and what became of each of its changes; and where all of it can be read."""
+    text = run.critique(candidate.id)
+    if not text:
+        return
+    out.print("\nCritique", style="bold")
+    for line in _essence(text):
+        out.print(f"  {line}".rstrip())
+    out.print(f"  Every prompt and reply: `evolve inspect {run.name} {candidate.id} --critique`, or")
+    where = f"refs/candidates/{candidate.id}:critique.md"
+    out.print(f"  git -C {run.paths.lineage} show {where}", soft_wrap=True)
+
+
+def _essence(critique: str) -> list[str]:
+    """The diagnosis, and a line for each round; what is quoted between fences is left out."""
+    lines, fence, section = [], "", ""
+    for line in critique.splitlines():
+        if fence:
+            fence = "" if line == fence else fence
+        elif line.startswith("```") and section != "# Diagnosis":
+            fence = line[: len(line) - len(line.lstrip("`"))]
+        elif line.startswith("# "):
+            section = line
+        elif section == "# Diagnosis":
+            lines.append(line)
+        elif section.startswith("# Round") and line.startswith("Outcome: "):
+            lines.append(f"{section[2:]}: {line.removeprefix('Outcome: ')}")
+    return lines[1:] if lines[:1] == [""] else lines
+
+
+def _print_scores(out: Console, measured: Mapping[str, Sequence[Case]], scorer: str) -> None:
     from evolve.cli.text import plain, span, table
     from evolve.summary import score
 
-    out.print("\nSupport", style="bold")
-    rows = table("queries", "number", "support", "95 % interval", "faults", right=("number", "support", "faults"))
+    out.print("\nScores", style="bold")
+    rows = table("queries", "number", scorer, "95 % interval", "faults", right=("number", scorer, "faults"))
     for split, cases in measured.items():
         groups = {SPLITS[split]: cases, **_by_category(cases)}
         for name, group in groups.items():
@@ -139,24 +241,36 @@ def _by_category(cases: Sequence[Case]) -> dict[str, list[Case]]:
     return {f"  {name}": [case for case in cases if case.category == name] for name in names}
 
 
-def _print_worst(out: Console, cases: Iterable[Case]) -> None:
+def _print_worst(out: Console, cases: Iterable[Case], *, answered: bool) -> None:
     from rich.padding import Padding
 
-    from evolve.cli.text import cut
-
-    worst = sorted((case for case in cases if case.score is not None), key=lambda case: (case.score, case.query))
+    lost = [(case.score, case.query, case) for case in cases if case.score is not None and case.score < 1]
+    worst = [case for _, _, case in sorted(lost, key=lambda each: each[:2])]
     if not worst:
         return
     out.print("\nWorst cases", style="bold")
     for case in worst[:WORST]:
         out.print(f"  {case.score:.2f}  {case.question}  ({case.query}{f', {case.category}' if case.category else ''})")
-        lines = [f"asked: {cut(json.dumps(dict(case.formulated), ensure_ascii=False), ASKED_CHARS)}"]
-        if case.reason:
-            lines.append(f"fault: {case.reason}")
-        else:
-            lines.append(f"read {len(case.read):,} characters: {cut(case.read, READ_CHARS) or 'nothing'}")
-        for line in lines:
+        for line in _story(case, answered=answered):
             out.print(Padding(line, (0, 0, 0, 8)))
+
+
+def _story(case: Case, *, answered: bool) -> Iterator[str]:
+    """What became of a question: asked, read, answered, judged, and where its answer was lost."""
+    from evolve.cli.text import cut
+    from evolve.summary.losses import STAGES
+
+    yield f"asked: {cut(json.dumps(dict(case.formulated), ensure_ascii=False), ASKED_CHARS)}"
+    if case.outcome == "scored":
+        yield f"read {len(case.read):,} characters: {cut(case.read, READ_CHARS) or 'nothing'}"
+        if answered:
+            yield f"answered: {cut(case.answer, SAID_CHARS) or 'nothing'}"
+    if case.reason:
+        yield f"fault: {case.reason}"
+    if case.judgement:
+        yield f"judge: {cut(case.judgement, SAID_CHARS)}"
+    if case.stage:
+        yield f"lost at {case.stage}: {STAGES[case.stage]}"
 
 
 def _print_diff(out: Console, old: Candidate, new: Candidate) -> None:
@@ -176,7 +290,3 @@ def _print_code(out: Console, text: str, language: str) -> None:
     from rich.syntax import Syntax
 
     out.print(Syntax(text, language, theme="ansi_dark", background_color="default", word_wrap=True))
-
-
-def _cases(run: Run, candidate: Candidate, split: str) -> tuple[Case, ...]:
-    return run.cases(candidate.id, split) if candidate.commit else ()

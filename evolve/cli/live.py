@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evolve.cli.text import console, count, cut, duration
+from evolve.cli.text import console, count, cut, dollars, duration
 from evolve.events import AttemptEnded, AttemptStarted, Event, Measured, RunStopped, WinnerChosen
 from evolve.population import SEED, Candidate, Population
+from evolve.summary.costs import recorded
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -50,11 +51,14 @@ class Progress:
 
     def opened(self, folder: Path) -> None:
         """Tell the user about a run of that name that is there already."""
-        from evolve.session import open_run
+        from evolve.config import differences
+        from evolve.folder import open_run
 
-        if (folder / "journal.jsonl").exists() and (folder / "config.toml").exists():
+        if self.config.models.replay:
+            self.say(f"replaying run {self.name} from its own store, without a provider")
+        elif (folder / "journal.jsonl").exists() and (folder / "config.toml").exists():
             run = open_run(folder)
-            if run.config != self.config:
+            if any(not change.startswith("budget.") for change in differences(run.config, self.config)):
                 return  # the run will be refused, and that is all there is to say
             self.population = run.population
             if run.status == "finished":
@@ -76,6 +80,16 @@ class Progress:
             return None
         left = (time.monotonic() - self.began) / self.measured * waiting
         return left if budget.hours is None else max(0.0, min(left, budget.hours * 3600 - population.elapsed))
+
+    def money(self) -> str:
+        """Return what attempts that have ended have cost, "$0.1234 of $5, 1,200 calls"; "" in a run without models."""
+        if not self.config.models.by_role:
+            return ""
+        spent, budget = recorded(self.population), self.config.budget
+        usd = "dollars unknown" if spent.usd is None else dollars(spent.usd)
+        usd += f" of {dollars(budget.usd)}" if budget.usd is not None else ""
+        calls = count(spent.calls, "call") + (f" of {budget.calls:,}" if budget.calls is not None else "")
+        return f"{usd}, {calls}"
 
     def title(self, candidate: Candidate | None) -> str:
         """Return "0.651 (c009)"."""
@@ -112,7 +126,10 @@ class Lines(Progress):
         match event:
             case AttemptEnded():
                 best = f"best {self.title(population.best)}"
-                line = f"{event.candidate}  {event.operator:<9}  {self.result(event)}  {best}  {self.tail(event)}"
+                money = f"{money}  " if (money := self.money()) else ""
+                line = (
+                    f"{event.candidate}  {event.operator:<9}  {self.result(event)}  {best}  {money}{self.tail(event)}"
+                )
                 self.say(cut_keeping_columns(line))
             case Measured():
                 self.say(f"{event.candidate}  {event.split:<9}  {_mean(event)}")
@@ -204,8 +221,9 @@ class Screen(Progress):
         if population.best is None:
             return "best: none yet"
         started = population.started
-        asked = f", support on {count(started.queries['static'], 'query')}" if started else ""
-        return f"best {self.title(population.best)}, best seed {self.title(population.best_seed)}{asked}"
+        asked = f", {started.scorer} on {count(started.queries['static'], 'query')}" if started else ""
+        money = f"; {money}" if (money := self.money()) else ""
+        return f"best {self.title(population.best)}, best seed {self.title(population.best_seed)}{asked}{money}"
 
     def _working(self) -> list[str]:
         lines = []

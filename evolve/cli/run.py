@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import shlex
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from evolve.config import Budget
 
 
 @click.command()
@@ -27,9 +31,10 @@ def command(target: str, name: str | None, settings: tuple[str, ...], workers: i
     \b
     evolve run chronicle
     evolve run locomo --name wide --set budget.candidates=40
+    evolve run locomo --set models.agent=openai:gpt-5-mini --set budget.usd=5
     """
     from evolve.cli.live import progress
-    from evolve.cli.text import console, print_result
+    from evolve.cli.text import console, print_outcome, print_replayed, print_result
     from evolve.config import load_config
     from evolve.paths import runs_dir
     from evolve.session import default_name, run
@@ -40,8 +45,7 @@ def command(target: str, name: str | None, settings: tuple[str, ...], workers: i
     folder = runs_dir() / chosen
     words = ["evolve", "run", target, *(["--name", name] if name else [])]
     words += ["--workers", str(workers)] if workers else []
-    words += [word for setting in settings for word in ("--set", setting)]
-    how_to_go_on = f"To go on:\n  {shlex.join(words)}"
+    how_to_go_on = f"To go on:\n  {_typed(words, settings)}"
     with progress(config, chosen, quiet=quiet) as view, Interrupt(view.interrupted) as interrupt:
         view.opened(folder)
         try:
@@ -57,11 +61,33 @@ def command(target: str, name: str | None, settings: tuple[str, ...], workers: i
         except KeyboardInterrupt:
             view.say(f"ended at once; what was finished is kept. {how_to_go_on}")
             raise
-    if done.status == "stopped":
+    out, stopped = console(), done.population.stopped
+    if config.models.replay:
+        print_replayed(out, chosen, summary(done))
+    elif stopped is not None and stopped.reason == "budget":
+        print_outcome(out, summary(done))
+        click.echo(f"\nTo go on with more:\n  {_typed(words, with_more(settings, config.budget, stopped.why))}")
+    elif done.status == "stopped":
         click.echo(f"interrupted; what was finished is kept. {how_to_go_on}", err=True)
         return 130
-    print_result(console(), summary(done))
+    else:
+        print_result(out, summary(done))
     return 0
+
+
+def _typed(words: Sequence[str], settings: Iterable[str]) -> str:
+    """The command as a user would type it."""
+    return shlex.join([*words, *(word for setting in settings for word in ("--set", setting))])
+
+
+def with_more(settings: Sequence[str], budget: Budget, why: str) -> list[str]:
+    """Return the settings with twice the budget that was used up, which the reason names."""
+    key = "calls" if "budget.calls" in why else "usd"
+    limit = budget.calls if key == "calls" else budget.usd
+    kept = [setting for setting in settings if setting.partition("=")[0].strip() != f"budget.{key}"]
+    if limit is None:
+        return kept
+    return [*kept, f"budget.{key}={2 * limit or 1:{'d' if key == 'calls' else 'g'}}"]
 
 
 class Interrupt:

@@ -1,31 +1,20 @@
-"""How a run looks in a terminal: numbers, tables, the lineage. Everything here comes from `evolve.summary`."""
+"""How a run looks in a terminal: its numbers, its outcome, what it spent. All comes from `evolve.summary`."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from evolve.summary import WHAT_SUPPORT_IS, CandidateSummary, Score, Summary
+from evolve.summary import CandidateSummary, Score, Spent, Summary, meaning
+from evolve.summary.costs import Cost
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
-    from rich.tree import Tree
 
 PIPE_WIDTH = 120
 """Columns where the output is not a terminal's."""
-SHOWN = 15
-"""Rows of the leaderboard; candidates that were tested are shown beyond it."""
-
-_KINDS = (
-    (re.compile(r"behaves like c\d+"), "behave like a candidate that is measured already"),
-    (re.compile(r"[\d.]+ on the cheap rung"), "worse than their best parent on the cheap rung"),
-    (re.compile(r"fails its smoke test"), "fail their smoke test"),
-    (re.compile(r".* do not recombine"), "parents that do not recombine"),
-)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -65,6 +54,13 @@ def span(score: Score | None) -> str:
     return f"{score['low']:.2f} to {score['high']:.2f}" if score else ""
 
 
+def dollars(usd: float | None) -> str:
+    """Return "$1.25", below a dollar with four digits; "unknown" where a price is not known."""
+    if usd is None:
+        return "unknown"
+    return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
+
+
 def what(candidate: CandidateSummary) -> str:
     """Return what a candidate is in a few words: a seed's name, or what was changed."""
     return candidate["name"] or candidate["note"]
@@ -101,13 +97,27 @@ def print_result(out: Console, run: Summary) -> None:
         out.print(f"  {words}", soft_wrap=True)
 
 
+def print_replayed(out: Console, name: str, replay: Summary) -> None:
+    """Print that a replay was the same as its run, and what that was."""
+    out.print(
+        f"The replay of {name} is identical to the run, event by event. It is in {replay['folder']}.", style="bold"
+    )
+    print_best(out, replay)
+
+
 def print_outcome(out: Console, run: Summary) -> None:
     """Print the best candidate, the held-out test, and what was spent."""
-    why = f": {run['why']}" if run["why"] else ""
-    out.print(f"Run {run['run']} is {run['status']}{why}.", style="bold")
+    _print_status(out, run)
+    print_best(out, run)
+
+
+def print_best(out: Console, run: Summary) -> None:
+    """Print the best candidate with its scores, and what was spent."""
     best = next((candidate for candidate in run["candidates"] if candidate["id"] == run["best"]), None)
     if best is None:
         out.print("No candidate has been measured yet.")
+        if used(run["budget"]):
+            out.print(paid(run))
         return
     by_id = {candidate["id"]: candidate for candidate in run["candidates"]}
     out.print()
@@ -116,13 +126,24 @@ def print_outcome(out: Console, run: Summary) -> None:
         out.print(f"  {best['note']}")
     if best["score"]:
         searched = f"on the {count(best['score']['n'], 'query')} that the search saw"
-        out.print(f"  support {plain(best['score'])} (95 % interval {span(best['score'])}) {searched}")
+        out.print(f"  {run['scorer']} {plain(best['score'])} (95 % interval {span(best['score'])}) {searched}")
     out.print()
     _print_test(out, run, best, by_id)
     out.print()
-    out.print(WHAT_SUPPORT_IS)
+    out.print(meaning(run["scorer"], run["agent"]))
     out.print()
     out.print(spent(run))
+    if used(run["budget"]):
+        out.print(paid(run))
+
+
+def _print_status(out: Console, run: Summary) -> None:
+    why = run["why"].rstrip(".")
+    if run["status"] == "stopped" and why != "interrupted":  # a budget, whose reason has colons of its own
+        out.print(f"Run {run['run']} is stopped before its end.", style="bold")
+        out.print(f"{why}.")
+        return
+    out.print(f"Run {run['run']} is {run['status']}{f': {why}' if why else ''}.", style="bold")
 
 
 def _print_test(out: Console, run: Summary, best: CandidateSummary, by_id: dict[str, CandidateSummary]) -> None:
@@ -131,7 +152,7 @@ def _print_test(out: Console, run: Summary, best: CandidateSummary, by_id: dict[
         out.print("No query is held out." if over else "The held-out test comes at the end of the run.")
         return
     out.print(f"Held-out test, {count(run['test']['n'], 'query')} that chose nobody:")
-    rows = table("", "support", "95 % interval", "", right=("support",))
+    rows = table("", run["scorer"], "95 % interval", "", right=(run["scorer"],))
     rows.add_row(f"  {best['id']}", plain(run["test"]), span(run["test"]), "the best candidate")
     versus = run["test_vs_best_seed"]
     if versus is None:
@@ -167,68 +188,29 @@ def spent(run: Summary) -> str:
         parts.append(f"{outcomes['rejected']} rejected")
     if outcomes["void"]:
         parts.append(f"{outcomes['void']} void")
-    models = "no model called" if run["budget"]["calls"] == 0 else count(run["budget"]["calls"], "call")
-    return f"{', '.join(parts)}; {duration(run['seconds'])}; {models}; {run['sandbox']} sandbox."
+    models = "" if used(run["budget"]) else " no model called;"
+    return f"{', '.join(parts)}; {duration(run['seconds'])};{models} {run['sandbox']} sandbox."
 
 
-def leaderboard(run: Summary) -> Table:
-    """Return the best candidates and all that were tested, best first, with what they are."""
-    rows = table(
-        "", "id", "support", "95 % interval", "test", "95 % interval ", "operator", "what it is",
-        right=("support", "test"), last="what it is",
-    )  # fmt: skip
-    for candidate in _shown(run):
-        mark = "*" if candidate["id"] == run["best"] else ""
-        test = candidate["test"]
-        rows.add_row(
-            mark,
-            candidate["id"],
-            plain(candidate["score"]),
-            span(candidate["score"]),
-            plain(test) if test else "",
-            span(test),
-            candidate["operator"],
-            what(candidate),
-        )
-    return rows
+def used(spent: Spent) -> bool:
+    """Return whether anything was asked of a model."""
+    return bool(spent["calls"] or spent["cached"])
 
 
-def _shown(run: Summary) -> list[CandidateSummary]:
-    means = {candidate["id"]: score["mean"] for candidate in run["candidates"] if (score := candidate["score"])}
-    ranked = sorted((c for c in run["candidates"] if c["id"] in means), key=lambda candidate: -means[candidate["id"]])
-    return [candidate for place, candidate in enumerate(ranked) if place < SHOWN or candidate["test"]]
+def paid(run: Summary) -> str:
+    """Return one line: dollars and calls, of their limits where they have any."""
+    budget, limits = run["budget"], run["budget"]["limits"]
+    usd = "dollars unknown, for a model has no price" if budget["usd"] is None else dollars(budget["usd"])
+    most_usd = "" if limits["usd"] is None else f" of {dollars(limits['usd'])}"
+    calls = count(budget["calls"], "call") + ("" if limits["calls"] is None else f" of {limits['calls']:,}")
+    kept = f", {count(budget['cached'], 'answer')} from the run's own store" if budget["cached"] else ""
+    return f"Models: {usd}{most_usd}; {calls}{kept}."
 
 
-def left_out(run: Summary) -> int:
-    """Return how many scored candidates the leaderboard has no room for."""
-    return sum(candidate["score"] is not None for candidate in run["candidates"]) - len(_shown(run))
-
-
-def lineage(run: Summary) -> Tree:
-    """Return the scored candidates below their first parents; a second parent is named."""
-    from rich.tree import Tree
-
-    tree = Tree("Lineage", style="bold", guide_style="dim", hide_root=True)
-    branches: dict[str, Tree] = {}
-    for candidate in run["candidates"]:
-        if candidate["outcome"] == "rejected":
-            continue
-        others = "".join(f" + {parent}" for parent in candidate["parents"][1:])
-        mark = "best, " if candidate["id"] == run["best"] else ""
-        score = plain(candidate["score"]) if candidate["score"] else "void "
-        label = f"{candidate['id']}  {score}  {mark}{candidate['operator']}{others}: {what(candidate)}"
-        above = branches.get(candidate["parents"][0], tree) if candidate["parents"] else tree
-        branches[candidate["id"]] = above.add(_line(label), style="not bold")
-    return tree
-
-
-def rejected(run: Summary) -> list[str]:
-    """Return one line for each reason for which attempts were rejected or are void, the most frequent first."""
-    counted: Counter[str] = Counter()
-    for candidate in run["candidates"]:
-        if candidate["outcome"] != "scored":
-            counted[_kind(candidate["reason"])] += 1
-    return [f"{number:4}  {reason}" for reason, number in counted.most_common()]
+def tokens(cost: Cost) -> str:
+    """Return "12,000 in (3,000 cached), 400 out"."""
+    cached = f" ({cost['cached_tokens']:,} cached)" if cost["cached_tokens"] else ""
+    return f"{cost['input_tokens']:,} in{cached}, {cost['output_tokens']:,} out"
 
 
 def cut(text: str, width: int) -> str:
@@ -254,13 +236,3 @@ def _origin(candidate: CandidateSummary, by_id: dict[str, CandidateSummary]) -> 
 
 def _named(candidate: CandidateSummary) -> str:
     return f"{candidate['id']} {candidate['name']}".strip()
-
-
-def _kind(reason: str) -> str:
-    return next((kind for pattern, kind in _KINDS if pattern.match(reason)), reason)
-
-
-def _line(text: str) -> Text:
-    from rich.text import Text
-
-    return Text(text, no_wrap=True, overflow="ellipsis")

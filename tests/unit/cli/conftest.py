@@ -11,6 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from evolve.archive import Archive
+from evolve.attempt import Attempt, Report
+from evolve.config import Config, dump_config
+from evolve.journal import Journal
+from evolve.operators.base import Critique, Parent, Round
+from evolve.paths import RunPaths, seeds_dir
+from evolve.population import Population
+from evolve.program import load, parse
+from evolve.record import Recorder
+from evolve.studies import Studies
+from evolve.types import Case, Cost, Evaluation, FailureStage
+
 SETTINGS = (
     "task_options.lives=2",
     "task_options.sessions=16",
@@ -79,3 +91,63 @@ def at_runs(tiny_run: TinyRun, monkeypatch: pytest.MonkeyPatch) -> TinyRun:
     """The small run, found by this process too."""
     monkeypatch.setenv("EVOLVE_RUNS", str(tiny_run.runs))
     return tiny_run
+
+
+@pytest.fixture
+def paid_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPaths:
+    """A run with models that its budget ended: a seed, a child of `reflect`, and an attempt that came to nothing."""
+    monkeypatch.setenv("EVOLVE_RUNS", str(tmp_path))
+    paths = RunPaths(tmp_path / "paid")
+    paths.root.mkdir()
+    table = {"task": "chronicle", "search": {"seeds": ["bm25"]}, "models": {"agent": "openai:gpt-5-mini"}}
+    paths.config.write_text(dump_config(Config.checked({**table, "budget": {"usd": 0.5}}).resolved()))
+    journal, archive = Journal(paths.journal), Archive(paths.lineage)
+    recorder = Recorder(journal, archive, Studies(paths.studies), Population(), lambda event, population: None)
+    recorder.run_started(
+        run="paid", task="chronicle", digest="0" * 64, agent="openai:gpt-5-mini", scorer="judge", sandbox="process",
+        queries={"static": 3, "test": 0},
+    )  # fmt: skip
+    seed = load(seeds_dir() / "bm25.py")
+    child = parse(seed.source.replace('"""', '"""Better: ', 1))
+    parent = Parent("c000", seed, 0.0)
+    asking = {"agent": Cost(calls=8, input_tokens=4_000, output_tokens=80, usd=0.02)}
+    reflecting = {**asking, "reflector": Cost(calls=2, input_tokens=9_000, output_tokens=900, usd=0.1)}
+    tried = (Round("the prompt of round one", "# Round 7\n\nOutcome: a lie", "the patch has no anchor"),)
+    for attempt, report in (
+        (
+            Attempt(0, "seed", "0:0", program=seed),
+            Report("scored", "keeps words", program=seed, evaluation=_evaluation(seed.digest, 0.0), cost=asking),
+        ),
+        (
+            Attempt(1, "reflect", "0:1", parents=(parent,)),
+            Report(
+                "scored",
+                "keep dates",
+                program=child,
+                evaluation=_evaluation(child.digest, 0.5),
+                critique=Critique("Dates are\nlost.", (*tried, Round("the prompt of round two", "a better patch"))),
+                cost=reflecting,
+            ),
+        ),
+        (
+            Attempt(2, "reflect", "0:2", parents=(parent,)),
+            Report("rejected", "", "no patch applied", critique=Critique("It is too slow.", tried), cost=reflecting),
+        ),
+    ):
+        recorder.attempt_started(attempt)
+        recorder.attempt_ended(attempt, report)
+    recorder.stopped("budget", "budget.usd = $0.50: $0.26 is spent; the rest of the run would have cost about $2.50")
+    recorder.close()
+    return paths
+
+
+def _evaluation(program: str, last: float) -> Evaluation:
+    def case(number: int, score: float, stage: FailureStage, **more: str) -> Case:
+        return Case(f"q{number}", "s", "latest", "scored", score, f"Question {number}?", stage=stage, **more)
+
+    cases = (
+        case(1, 0.0, "read", read="something else", answer="in Rome", judgement="The gold answer is Oslo."),
+        case(2, 1.0, ""),
+        case(3, last, "extraction", answer="I do not know"),
+    )
+    return Evaluation(program, cases, f"behaviour {last}", 1.0)

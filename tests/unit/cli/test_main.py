@@ -110,6 +110,11 @@ def _folder_in_use(folder: Path) -> list[str]:
     return ["init", str(folder)]
 
 
+def _dollars_without_a_price(_: Path) -> list[str]:
+    settings = ("models.agent.model=openai:mine", "models.agent.base_url=http://127.0.0.1:9/v1", "budget.usd=1")
+    return ["run", "chronicle", *(word for setting in settings for word in ("--set", setting))]
+
+
 Wrong = Callable[[Path], Sequence[str]]
 WRONG: Mapping[str, tuple[Wrong, int, str]] = {
     "unknown command": (lambda _: ["inspct"], 2, "did you mean inspect"),
@@ -130,6 +135,10 @@ WRONG: Mapping[str, tuple[Wrong, int, str]] = {
     "no KnowledgeBase": (_program_without_knowledge_base, 2, "KnowledgeBase"),
     "seed fails": (_seed_that_fails, 2, "nothing here"),
     "no engine": (lambda _: ["run", "chronicle", "--set", "sandbox.kind=docker"], 3, "sandbox.kind"),
+    "no key": (lambda _: ["run", "chronicle", "--set", "models.agent=openai:gpt-5-mini"], 3, "OPENAI_API_KEY"),
+    "no price": (_dollars_without_a_price, 2, "models.prices"),
+    "no such provider": (lambda _: ["run", "chronicle", "--set", "models.agent=gpt-5-mini"], 2, "models.agent"),
+    "critique of a run": (lambda _: ["inspect", "nothing", "--critique"], 4, "evolve run chronicle"),
     "bad name": (lambda _: ["run", "chronicle", "--name", "a/b"], 2, "a/b"),
     "runs folder": (_runs_below_a_file, 4, "EVOLVE_RUNS"),
     "no such run": (lambda _: ["inspect", "nothing"], 4, "evolve run chronicle"),
@@ -144,6 +153,7 @@ def test_what_is_wrong_is_one_line_with_its_exit_code(
     monkeypatch.setenv("EVOLVE_RUNS", str(tmp_path / "runs"))
     monkeypatch.setenv("EVOLVE_DATA", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no-engine.sock")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     words, code, told = WRONG[case]
     arguments = words(tmp_path)
     capsys.readouterr()

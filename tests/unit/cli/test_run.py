@@ -13,10 +13,12 @@ from rich.console import Console
 
 from evolve.cli.live import FINISHING, Screen
 from evolve.cli.main import main
-from evolve.cli.run import Interrupt
+from evolve.cli.run import Interrupt, with_more
+from evolve.config import Budget
+from evolve.folder import open_run
 from evolve.journal import Journal
+from evolve.paths import RunPaths
 from evolve.population import Population
-from evolve.session import open_run
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tiny_run: Any) -> None:
@@ -116,3 +118,32 @@ def test_a_run_with_another_configuration_is_refused_in_one_line(
     assert shown.out == ""
     (line,) = shown.err.splitlines()
     assert line.startswith("Error: run 'tiny' was started with another configuration (seed: 0, now 4)")
+
+
+def test_the_live_view_shows_what_is_spent_of_the_caps(paid_run: RunPaths) -> None:
+    run = open_run(paid_run.root)
+    file = io.StringIO()
+    out = Console(file=file, width=120, force_terminal=True, color_system=None, highlight=False, markup=False)
+    screen, population = Screen(run.config, "paid", out), Population()
+    screen.say("openai:gpt-5-mini: 8 failures in a row, waiting 4 s")
+    assert file.getvalue() == "openai:gpt-5-mini: 8 failures in a row, waiting 4 s\n"
+    for event in Journal(run.paths.journal).read():
+        population = population.apply(event)
+        screen.event(event, population)
+    file.seek(file.truncate(0))
+    out.print(screen)
+    assert "judge on 3 queries; $0.2600 of $0.5000, 28 calls" in file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("settings", "why", "more"),
+    [
+        (("seed=1", "budget.usd=0.5"), "budget.usd = $0.50: $0.49 is spent", ["seed=1", "budget.usd=1"]),
+        (("budget.calls=60",), "budget.calls = 60: 60 calls are made", ["budget.calls=120"]),
+        ((), "budget.usd = $0.50: from a file", ["budget.usd=1"]),
+    ],
+)
+def test_the_command_that_goes_on_has_twice_the_budget_that_was_used_up(
+    settings: tuple[str, ...], why: str, more: list[str]
+) -> None:
+    assert with_more(settings, Budget(usd=0.5, calls=60), why) == more

@@ -10,10 +10,10 @@ import pytest
 
 from evolve.config import Config
 from evolve.events import AttemptEnded, Clock, Event, Measured, RunStarted, RunStopped, WinnerChosen
+from evolve.folder import Run
 from evolve.paths import RunPaths
 from evolve.population import fold
-from evolve.session import Run
-from evolve.summary import first_ancestor, summary
+from evolve.summary import first_ancestor, meaning, summary
 
 CLOCK = Clock("2026-01-01T00:00:00.000+00:00", 12.5, 2.0)
 STATIC = ("q1", "q2", "q3", "q4")
@@ -94,7 +94,7 @@ def test_seeds_have_the_names_of_the_configuration(tmp_path: Path) -> None:
 def test_spending_counts_measured_children_and_no_calls(tmp_path: Path) -> None:
     budget = summary(_run(tmp_path, *SEARCHED))["budget"]
     assert (budget["candidates"], budget["calls"], budget["usd"]) == (1, 0, 0.0)
-    assert budget["limits"] == {"candidates": 20, "hours": None}
+    assert budget["limits"] == {"candidates": 20, "hours": None, "usd": None, "calls": None}
 
 
 def test_before_the_test_there_is_no_comparison(tmp_path: Path) -> None:
@@ -120,3 +120,22 @@ def test_the_first_ancestor_follows_first_parents(tmp_path: Path) -> None:
     run = _run(tmp_path, *SEARCHED)
     assert first_ancestor(run, run.candidate("c003")).id == "c001"
     assert first_ancestor(run, run.candidate("c000")).id == "c000"
+
+
+def test_the_score_is_the_one_that_the_run_began_with(tmp_path: Path) -> None:
+    started = RunStarted("r", "chronicle", "0" * 64, "openai:m", "process", {"static": 4}, CLOCK, scorer="f1")
+    config = Config.checked({"task": "chronicle", "models": {"agent": "openai:m"}}).resolved()
+    held = summary(Run(RunPaths(tmp_path), config, fold([started])))
+    assert (held["scorer"], held["agent"]) == ("f1", "openai:m")
+    assert held["models"] == dict.fromkeys(("agent", "reflector", "toolkit", "judge"), "openai:m")
+
+
+def test_a_journal_from_before_the_models_is_scored_by_support(tmp_path: Path) -> None:
+    held = summary(_run(tmp_path, *SEARCHED))
+    assert (held["scorer"], held["models"], held["lost"]) == ("support", {}, None)
+
+
+def test_support_says_whether_a_model_has_answered() -> None:
+    assert meaning("support", "extractive").endswith("no model has answered a question.")
+    assert meaning("support", "openai:m").endswith("what the agent answered is not scored.")
+    assert "measures retrieval" not in meaning("f1", "openai:m")

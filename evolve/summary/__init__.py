@@ -7,15 +7,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from evolve.evaluation.statistics import mean_interval, paired_difference, permutation_p
-from evolve.population import SEED, Candidate
+from evolve.population import SEED, Candidate, added
+from evolve.summary.costs import CandidateCost, Costs, candidate_cost, costs, paid
+from evolve.summary.losses import Lost, lost
+from evolve.types import Cost
 
 if TYPE_CHECKING:
-    from evolve.session import Run
+    from evolve.config import ModelTable
+    from evolve.folder import Run
 
-WHAT_SUPPORT_IS = (
-    "Support is the share of a question's gold evidence that the memory's answer contains (of the gold answer's words, "
-    "where a task gives no evidence). It measures retrieval: no model has answered a question."
-)
+SCORERS: Mapping[str, str] = {
+    "support": "Support is the share of a question's gold evidence that the memory's answer contains (of the gold "
+    "answer's words, where a task gives no evidence). It measures retrieval: {answered}",
+    "f1": "F1 compares the words of the agent's answer with those of the gold answer: their overlap, which pays "
+    "neither for words that are missing nor for words too many.",
+    "exact": "Exact is the share of answers that are the gold answer, case, punctuation and articles aside.",
+    "judge": "Judge is the share of answers that a model found right. It is that model's opinion: `evolve inspect RUN "
+    "CANDIDATE` shows its words.",
+}
+"""What a score means, by the scorer's name."""
 
 
 class Score(TypedDict):
@@ -38,19 +48,13 @@ class Difference(TypedDict):
     p: float
 
 
-class Cost(TypedDict):
-    """Calls to models; usd is None where a price is not known."""
-
-    calls: int
-    cached: int
-    usd: float | None
-
-
 class Limits(TypedDict):
     """What the run may spend; None for no limit."""
 
     candidates: int
     hours: float | None
+    usd: float | None
+    calls: int | None
 
 
 class Spent(TypedDict):
@@ -59,6 +63,7 @@ class Spent(TypedDict):
     candidates: int
     hours: float
     calls: int
+    cached: int
     usd: float | None
     limits: Limits
 
@@ -75,7 +80,7 @@ class CandidateSummary(TypedDict):
     reason: str
     score: Score | None
     test: Score | None
-    cost: Cost
+    cost: CandidateCost
     seconds: float
     stale: int
     digest: str
@@ -91,13 +96,17 @@ class Summary(TypedDict):
     why: str
     task: str
     agent: str
+    models: dict[str, str]
+    scorer: str
     sandbox: str
     queries: dict[str, int]
     seeds: list[str]
     best: str | None
     budget: Spent
+    costs: Costs
     test: Score | None
     test_vs_best_seed: Difference | None
+    lost: Lost | None
     seconds: float
     candidates: list[CandidateSummary]
 
@@ -106,26 +115,25 @@ def summary(run: Run) -> Summary:
     """Return the run as plain JSON values, candidates in the order in which their attempts ended."""
     population, config = run.population, run.config
     started, stopped, best = population.started, population.stopped, population.best
+    spent = paid(run)
     return Summary(
         run=run.name,
         folder=str(run.paths.root),
         status=run.status,
         why=stopped.why if stopped else "",
         task=started.task if started else config.task,
-        agent=started.agent if started else config.models.agent,
+        agent=started.agent if started else agent_name(config.models.agent),
+        models={role: table.model for role, table in config.models.by_role.items()},
+        scorer=started.scorer if started else config.resolved().evaluation.scorer or "",
         sandbox=started.sandbox if started else config.sandbox.kind,
         queries=dict(started.queries) if started else {},
         seeds=[seed.id for seed in population.seeds],
         best=best.id if best else None,
-        budget=Spent(
-            candidates=population.children,
-            hours=round(population.elapsed / 3600, 4),
-            calls=0,
-            usd=0.0,
-            limits=Limits(candidates=config.budget.candidates, hours=config.budget.hours),
-        ),
+        budget=_spent(run, spent),
+        costs=costs(population, spent),
         test=score(best.test) if best else None,
         test_vs_best_seed=versus_best_seed(run),
+        lost=lost(best.id, run.cases(best.id)) if best else None,
         seconds=population.elapsed,
         candidates=[_candidate(run, candidate) for candidate in run.candidates],
     )
@@ -135,6 +143,19 @@ def score(scores: Mapping[str, float]) -> Score | None:
     """Return the mean with its interval, None for no scores."""
     interval = mean_interval(list(scores.values()))
     return Score(mean=interval.mean, n=interval.n, low=interval.low, high=interval.high) if interval else None
+
+
+def meaning(scorer: str, agent: str) -> str:
+    """Return in words what a score is, and what it is not."""
+    answered = (
+        "no model has answered a question." if agent == "extractive" else "what the agent answered is not scored."
+    )
+    return SCORERS[scorer].format(answered=answered)
+
+
+def agent_name(agent: str | ModelTable) -> str:
+    """Return "extractive", or the model's name."""
+    return agent if isinstance(agent, str) else agent.model
 
 
 def versus_best_seed(run: Run) -> Difference | None:
@@ -167,6 +188,18 @@ def first_ancestor(run: Run, candidate: Candidate) -> Candidate:
     return candidate
 
 
+def _spent(run: Run, spent: Cost) -> Spent:
+    population, budget = run.population, run.config.budget
+    return Spent(
+        candidates=population.children,
+        hours=round(population.elapsed / 3600, 4),
+        calls=spent.calls,
+        cached=spent.cached,
+        usd=spent.usd,
+        limits=Limits(candidates=budget.candidates, hours=budget.hours, usd=budget.usd, calls=budget.calls),
+    )
+
+
 def _candidate(run: Run, candidate: Candidate) -> CandidateSummary:
     scored = candidate.outcome == "scored"
     return CandidateSummary(
@@ -180,7 +213,7 @@ def _candidate(run: Run, candidate: Candidate) -> CandidateSummary:
         # A rejected candidate saw the cheap rung only: its mean cannot be compared with the others'.
         score=score(candidate.scores) if scored else None,
         test=score(candidate.test),
-        cost=Cost(calls=0, cached=0, usd=0.0),
+        cost=candidate_cost(added(candidate.cost, candidate.later_cost)),
         seconds=candidate.seconds,
         stale=candidate.stale,
         digest=candidate.digest,
