@@ -148,7 +148,7 @@ class _Bench:
             return Report("void", "", f"nothing could be proposed ({error})", asked=self.asked)
         report = Report("rejected", proposal.note, trials=proposal.trials, critique=proposal.critique)
         if proposal.program is None:
-            return replace(report, note="", reason=proposal.note, asked=self.asked)
+            return replace(report, note=proposal.idea, reason=proposal.note, asked=self.asked)
         report = self._measured(replace(report, program=proposal.program), proposal, draw)
         return replace(report, asked=self.asked)
 

@@ -33,7 +33,7 @@ from evolve.types import Program
 INTERRUPTED = "interrupted"
 FRUITLESS = 30
 """After so many attempts in a row without a measured child, the operators have nothing more to give."""
-FRUITLESS_PAID = 12
+FRUITLESS_PAID = 20
 """So many where they ask a model, and each costs money."""
 VOID = 5
 """After so many attempts in a row that could not be measured, what is around them is broken, not they."""

@@ -224,7 +224,8 @@ class DirectBroker:
         provider = self._provider_of(target.role)
         last: ProviderFault | None = None
         for number in range(TRIES):
-            if number:
+            told = isinstance(last, RateLimited) and last.retry_after is not None
+            if number and not told:  # what the provider asks for, the gate waits for
                 most = min(FIRST_BACKOFF * 2 ** (number - 1), LONGEST_BACKOFF)
                 self._clock.sleep(most * self._clock.jitter())
             try:

@@ -109,6 +109,8 @@ class Proposal:
     """Its evaluation on the cheap rung, where the operator has made one."""
     trials: tuple[Trial, ...] = ()
     critique: Critique | None = None
+    idea: str = ""
+    """What was to be done, where nothing came of it: the next attempt is told, so that it tries something else."""
 
 
 class Operator(Protocol):

@@ -44,7 +44,7 @@ def converse(ground: Ground, constant: str, rest: str) -> Proposal:
     assert ground.ask is not None, "config.resolved() lets no run without a reflector have this operator"
     messages = [Message("system", constant, constant=True), Message("user", rest)]
     rounds: list[Round] = []
-    prompt, diagnosis, problem = f"{constant}\n\n{rest}", "", ""
+    prompt, diagnosis, problem, idea = f"{constant}\n\n{rest}", "", "", ""
     for _ in range(ROUNDS):
         try:
             reply = ground.ask(Request("reflector", tuple(messages)))
@@ -53,7 +53,7 @@ def converse(ground: Ground, constant: str, rest: str) -> Proposal:
             rounds.append(Round(prompt, "", problem))
             break
         change = read_change(reply.text)
-        diagnosis = change.diagnosis or diagnosis
+        diagnosis, idea = change.diagnosis or diagnosis, change.message or idea
         try:
             child = _child(ground, reply, change)
         except Refused as refused:
@@ -65,7 +65,8 @@ def converse(ground: Ground, constant: str, rest: str) -> Proposal:
         prompt = _AGAIN.format(problem=problem)
         # Providers take no empty message.
         messages += [Message("assistant", reply.text.strip() or "(nothing)"), Message("user", prompt)]
-    return Proposal(None, _reason(problem, len(rounds)), critique=Critique(diagnosis, tuple(rounds)))
+    critique = Critique(diagnosis, tuple(rounds))
+    return Proposal(None, _reason(problem, len(rounds)), critique=critique, idea=idea)
 
 
 def _child(ground: Ground, reply: Reply, change: Change) -> Program:

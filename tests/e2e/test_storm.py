@@ -47,16 +47,15 @@ def outcomes(run: Run) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("concurrency", [1, 4])
-def test_a_storm_changes_no_score(tmp_path: Path, concurrency: int) -> None:
+def test_a_storm_changes_no_score(tmp_path: Path) -> None:
     def sail(name: str, faults: Faults | None) -> tuple[Run, ModelServer]:
         with ModelServer(speak, faults) as server:
-            agent = model(server, timeout_seconds=2.0)
-            changes: dict[str, Any] = {"models__agent": agent, "models__concurrency": concurrency}
-            return weak_run(tmp_path, server, name=name, workers=1, budget__candidates=4, **changes), server
+            agent = model(server, timeout_seconds=0.7)
+            changes: dict[str, Any] = {"models__agent": agent, "models__concurrency": 4}
+            return weak_run(tmp_path, server, name=name, workers=1, budget__candidates=3, **changes), server
 
     calm_run, calm = sail("calm", None)
-    stormy_run, stormy = sail("storm", Faults(seed=1, hold=3.0))
+    stormy_run, stormy = sail("storm", Faults(seed=1, hold=1.0))
     assert set(calm.ends) == {"answered"}
     assert {"limited", "broken", "timeout", "cut"} <= set(stormy.ends)
     assert outcomes(stormy_run) == {"scored"}

@@ -16,7 +16,13 @@ CODES = {
     "ProgramError": 2,
     "PrerequisiteError": 3,
     "RunFolderError": 4,
+    "InfrastructureError": 1,
     "SandboxError": 1,
+    "ProviderError": 1,
+    "RequestRefused": 1,
+    "ModelDeclined": 1,
+    "AgentFailure": 1,
+    "BudgetSpent": 1,
     "ProgramFault": 1,
     "WireError": 1,
 }

@@ -24,7 +24,7 @@ def test_runs_are_below_the_current_folder_unless_said_otherwise(monkeypatch: py
 
 def test_the_drawing_of_a_run_folder_is_right() -> None:
     paths = RunPaths(Path("runs/mine"))
-    named = {p.name for p in (paths.config, paths.versions, paths.journal, paths.lineage, paths.studies, paths.lock)}
+    named = {getattr(paths, name).name for name, kind in vars(RunPaths).items() if isinstance(kind, property)}
     drawn = {line.split()[1] for line in (RunPaths.__doc__ or "").splitlines() if "──" in line}
     assert named == {name.rstrip("/") for name in drawn}
     assert all(path.parent == Path("runs/mine") for path in (paths.config, paths.lock, paths.lineage))

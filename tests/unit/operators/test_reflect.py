@@ -313,6 +313,7 @@ def test_after_three_rounds_the_last_reason_stands(kit: Any) -> None:
     assert "\n" not in proposal.note
     assert proposal.critique is not None
     assert len(proposal.critique.rounds) == 3
+    assert proposal.idea, "the next attempt should be told what did not work"
     assert not script.replies
 
 
