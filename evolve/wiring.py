@@ -97,10 +97,11 @@ def hired(
         return
     from evolve.executors.ray import Cluster, RayExecutor
 
+    if config.models.by_role:
+        make_broker(config, calls, say).close()  # what is wrong with it is said here, before anything starts
     with closing(Cluster(count, config.ray.address, note=say)) as cluster:
         hosted = None
         if config.models.by_role:
-            make_broker(config, calls, say).close()  # what is wrong with it is said here, before an actor starts
             hosted = cluster.host(partial(make_broker, config, calls.absolute()), environment=_keys(config))
         with closing(RayExecutor(cluster, partial(make_worker, config, splits, kind, hosted), on_stage)) as executor:
             yield executor, hosted
