@@ -28,6 +28,8 @@ def test_seeds_and_sandboxes_ship_and_nothing_else_does(wheel: Path) -> None:
     assert "evolve/_seeds/hybrid.py" in names
     assert "evolve/_sandboxes/Dockerfile" in names
     assert "evolve/_sandboxes/runner.py" in names
+    assert {"evolve/agents/prompts/extract.v1.md", "evolve/operators/prompt/reflector.v1.md"} <= set(names)
+    assert "evolve/models/prices.toml" in names
     assert not [name for name in names if "__pycache__" in name or name.startswith(("tests", "runs", "bench"))]
 
 
@@ -67,4 +69,4 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 def test_the_python_interface_is_on_the_package() -> None:
     code = "import evolve; print(evolve.run.__module__, evolve.open.__module__, evolve.Run.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["evolve.session", "evolve.session", "Run"]
+    assert done.stdout.split() == ["evolve.session", "evolve.folder", "Run"]

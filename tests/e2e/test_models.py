@@ -36,7 +36,7 @@ def _runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("api", "workers"), [("chat", 1), ("responses", 1), ("messages", 1), ("messages", 2)])
+@pytest.mark.parametrize(("api", "workers"), [("chat", 1), ("responses", 1), ("messages", 2)])
 def test_a_whole_run(tmp_path: Path, api: Spoken, workers: int) -> None:
     with ModelServer(speak) as server:
         run = weak_run(tmp_path, server, api=api, workers=workers)

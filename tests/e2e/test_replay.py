@@ -45,7 +45,7 @@ def replay(folder: Path, *settings: str) -> subprocess.CompletedProcess[str]:
 def test_a_replay_needs_no_socket_and_gives_the_same_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVOLVE_RUNS", str(tmp_path / "runs"))
     with ModelServer(speak) as server:
-        weak_run(tmp_path, server, workers=1, budget__candidates=3)
+        weak_run(tmp_path, server, workers=1, budget__candidates=2)
     paths = RunPaths(tmp_path / "runs" / "weak")
     before = paths.journal.read_bytes()
     done = replay(tmp_path)
