@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import git
 import pytest
 
 from evolve.evaluation.splits import make_splits
-from evolve.session import Run
+from evolve.session import Run, find_program
 from evolve.tasks import load as load_task
 from evolve.testing.model_server import ModelServer
 from evolve.testing.weak_models import speak
@@ -35,11 +36,22 @@ def _runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVOLVE_RUNS", str(tmp_path / "runs"))
 
 
+def half_blind(folder: Path) -> list[str]:
+    """Two seeds that must win on different queries: one sees the first half of each episode, the other the second."""
+    source = find_program("bm25").read_text()
+    for name, half in (("early", "raw_text[: len(raw_text) // 2]"), ("late", "raw_text[len(raw_text) // 2 :]")):
+        start = "    def write(self, item, raw_text):\n"
+        assert start in source
+        (folder / f"{name}.py").write_text(source.replace(start, f"{start}        raw_text = {half}\n"))
+    return [str(folder / "early.py"), str(folder / "late.py"), "experience"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("api", "workers"), [("chat", 1), ("responses", 1), ("messages", 2)])
 def test_a_whole_run(tmp_path: Path, api: Spoken, workers: int) -> None:
     with ModelServer(speak) as server:
-        run = weak_run(tmp_path, server, api=api, workers=workers)
+        seeds: Any = half_blind(tmp_path)
+        run = weak_run(tmp_path, server, api=api, workers=workers, search__seeds=seeds)
         assert {arrival.asked.api for arrival in server.arrivals if arrival.asked} == {api}
         assert set(server.ends) == {"answered"}
         reflected = [
