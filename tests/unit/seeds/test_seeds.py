@@ -18,6 +18,7 @@ from evolve.program.graft import graft
 from evolve.types import Episode, Program
 
 SEEDS = sorted(path.stem for path in seeds_dir().glob("*.py"))
+ZOO = sorted(f"zoo/{path.stem}" for path in (seeds_dir() / "zoo").glob("*.py"))
 READ_CHARS = 3000
 
 DIALOGUE = (
@@ -72,15 +73,25 @@ def test_is_short_and_says_what_it_bets_on(name: str):
     assert name == "no_memory" or program.tunables
 
 
+@pytest.mark.parametrize("name", ZOO)
+def test_a_known_design_is_short_and_names_its_source(name: str):
+    path = seeds_dir() / f"{name}.py"
+    program = load(path)
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 150
+    assert "Bets that" in program.docstring
+    assert "Source: " in program.docstring
+    assert 1 <= len(program.tunables) <= 8
+
+
 @pytest.mark.parametrize("texts", [DIALOGUE, PROSE, EMPTY, ()], ids=["dialogue", "prose", "empty", "nothing"])
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", [*SEEDS, *ZOO])
 def test_reads_any_question_over_any_text(memory: Callable[..., Memory], name: str, texts: tuple[str, ...]):
     written = memory(name).write(*texts)
     for question in HOSTILE:
         written.read(question)
 
 
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", [*SEEDS, *ZOO])
 def test_question_with_raw_fields_is_as_safe_as_one_from_the_agent(memory: Callable[..., Memory], name: str):
     written = memory(name).write(*DIALOGUE)
     text_field = written.program.query.fields[0].name
@@ -94,7 +105,7 @@ def test_finds_what_was_written_in_dialogue_and_in_prose(memory: Callable[..., M
     assert "seal" in memory(name).write(PROSE[1]).read("Which part did the engineers replace?")
 
 
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", [*SEEDS, *ZOO])
 def test_reads_change_no_later_read_and_are_equal_in_a_second_base(memory: Callable[..., Memory], name: str):
     questions = ["Where does Caroline live?", "Who paints?", "When was Rex adopted?", ""]
     one, other = memory(name).write(*DIALOGUE, *PROSE), memory(name).write(*DIALOGUE, *PROSE)
@@ -103,7 +114,7 @@ def test_reads_change_no_later_read_and_are_equal_in_a_second_base(memory: Calla
     assert [other.read(question) for question in questions] == first
 
 
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", [*SEEDS, *ZOO])
 def test_threads_read_the_same(memory: Callable[..., Memory], name: str):
     written = memory(name).write(*DIALOGUE, *PROSE)
     expected = written.read("Where does Caroline live?")
@@ -112,7 +123,7 @@ def test_threads_read_the_same(memory: Callable[..., Memory], name: str):
     assert set(found) == {expected}
 
 
-@pytest.mark.parametrize("name", SEEDS)
+@pytest.mark.parametrize("name", [*SEEDS, *ZOO])
 def test_every_choice_and_every_bound_of_the_tunables_works(memory: Callable[..., Memory], name: str):
     program = load(seeds_dir() / f"{name}.py")
     for tunable in program.tunables:
@@ -237,9 +248,9 @@ def test_hybrid_takes_embeddings_of_any_length(toolkit_module: ModuleType, seed:
 
 def test_tuned_hybrid_beats_the_default_on_held_out_conversations(data_dir: Path, memory: Callable[..., Memory]):
     from evolve.scoring import support
-    from evolve.tasks.locomo import load as load_locomo
+    from evolve.tasks import load as load_task
 
-    task = load_locomo({"conversations": [6]})
+    task = load_task("locomo", {"conversations": [6]})
     tuned = {
         "STEMMING": "on", "STOP_WORDS": "drop", "FUSION": "score", "NEIGHBOUR": 0.2, "SPEAKER": 0.2, "CONTEXT": 1,
         "STATEMENT": 0.1, "DATE": 0.2,
