@@ -21,8 +21,8 @@ demo: .venv/run.stamp
 # What looks at the whole machine (leftover containers, a killed run, timing) does not run beside anything else.
 # 5: nothing in that half fits ARGS.
 test: .venv/dev.stamp
-	$(BIN)/pytest --numprocesses auto --dist loadfile tests/unit $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest tests/contracts tests/e2e tests/hostile $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m 'not alone' --numprocesses auto --dist loadfile $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m alone $(ARGS) || [ $$? -eq 5 ]
 
 check: style types layers length
 

@@ -6,20 +6,23 @@ the folder of benchmark data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from random import Random
 from typing import NoReturn
 
 from evolve.config import Config
+from evolve.evaluation.crew import make_evaluator
+from evolve.evaluation.evaluate import Lease
 from evolve.evaluation.splits import Splits, make_splits
 from evolve.operators.base import Ground, Parent, Tried
 from evolve.operators.reflect import reflect_prompt
 from evolve.paths import seeds_dir
 from evolve.program import load, parse, rewrite_constants, structural_diff
+from evolve.sandbox import open_sandbox
 from evolve.tasks import load as load_task
-from evolve.types import Evaluation, Program, Scalar
-from evolve.wiring import Meter, measuring
+from evolve.types import Evaluation, Program, Query, Scalar
 
 HEAD = """\
 # A reflect prompt, whole
@@ -54,7 +57,7 @@ TOLD = "c002"
 class Past:
     """Candidates that were measured for real, as a run would have them."""
 
-    meter: Meter
+    measure: Callable[[Program, Sequence[Query]], Evaluation]
     splits: Splits
     programs: dict[str, Program] = field(default_factory=dict)
     evaluations: dict[str, Evaluation] = field(default_factory=dict)
@@ -81,7 +84,7 @@ class Past:
 
     def _add(self, program: Program, operator: str, note: str, parents: tuple[str, ...]) -> None:
         id = f"c{len(self.programs):03}"
-        evaluation = self.meter.evaluate(program, self.splits.work(self.splits.static)).evaluation
+        evaluation = self.measure(program, self.splits.static)
         before = self.evaluations[parents[0]].mean if parents else None
         same = [other for other, known in self.evaluations.items() if known.behaviour == evaluation.behaviour]
         reason = f"behaves like {same[0]} on every query of the cheap rung" if same else ""
@@ -95,8 +98,13 @@ def main() -> None:
     table = {"task": "locomo", "task_options": {"conversations": [1]}, "search": {"operators": ["tune"]}}
     config = Config.checked(table).resolved()
     splits = make_splits(load_task(config.task, config.task_options), config.evaluation, seed=config.seed)
-    with measuring(config, say=lambda line: None) as meter:
-        past = Past(meter, splits)
+    with closing(open_sandbox(config.sandbox.kind, config.sandbox.limits)) as sandbox, Lease(sandbox) as lease:
+        evaluator = make_evaluator(config, sandbox, None)
+
+        def measure(program: Program, queries: Sequence[Query]) -> Evaluation:
+            return evaluator.evaluate(program, splits.work(queries), lease, stage=lambda text: None)
+
+        past = Past(measure, splits)
         past.seed("bm25")
         past.seed("vector_search")
         for parent, values in CHANGES:
@@ -110,7 +118,7 @@ def main() -> None:
                 config=config,
                 follows_instructions=False,
                 measure=_unused,
-                trace=lambda program, queries: meter.evaluate(program, splits.work(queries)).evaluation,
+                trace=measure,
                 smoke=_unused,
                 rotating=splits.rotating,
                 reference=past.parent("c001"),

@@ -139,6 +139,9 @@ class Archive:
                 import git
             except ImportError as error:  # GitPython looks for the git program when it is imported
                 raise PrerequisiteError(f"git is not there ({str(error).splitlines()[0]}); install git.") from None
+            if self.path.exists() and not self.path.is_dir():
+                # GitPython would make the repository in the working folder instead.
+                raise RunFolderError(f"{self.path} is not a usable git repository (it is a file).")
             try:
                 # Making it again mends what a driver that was killed while making it left.
                 self._repo = git.Repo.init(self.path, bare=True) if make else git.Repo(self.path)

@@ -7,19 +7,24 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import Literal
 
 from evolve.config import Config
+from evolve.environments.base import Environments
 from evolve.errors import AgentFailure, BudgetSpent, InfrastructureError, ProgramFault
 from evolve.evaluation.crew import make_evaluator
 from evolve.evaluation.evaluate import Evaluator, Lease, Stage, behaviour
+from evolve.evaluation.gauge import Completions, both
+from evolve.evaluation.oracle import evaluate_oracle
 from evolve.evaluation.splits import Splits
-from evolve.events import CandidateOutcome, Split, Trial
+from evolve.events import CandidateOutcome, Trial
 from evolve.models.account import Account
 from evolve.models.base import Broker, Reply, Request
 from evolve.operators import OPERATORS
 from evolve.operators.base import Critique, Ground, Parent, Proposal
 from evolve.sandbox.base import Sandbox
-from evolve.types import Cost, Evaluation, Program, Query
+from evolve.tasks import open_family
+from evolve.types import Cost, Evaluation, Operation, Program, Query
 
 COVERAGE = 0.9
 """A candidate with a smaller share of queries that could be measured is void, not bad."""
@@ -70,11 +75,13 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A candidate to be measured on queries that did not select it."""
+    """A candidate to be measured on queries that did not select it, or a program without a run on any."""
 
     candidate: str
     program: Program
-    split: Split
+    split: Literal["static", "fresh", "test"]
+    oracle: bool = False
+    """Answer from a perfect memory with the program's instructions, and do not run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +112,13 @@ class Worker:
     sandbox: Sandbox
     broker: Broker | None = None
     """None in a run without models."""
+    environments: Environments | None = None
+    """None where the task's queries are questions."""
 
     def run(self, job: Job, stage: Stage) -> Done:
         """Return a Report for an attempt, Result for a measurement, Unpaid for either where a budget ended it."""
         account = Account(self.broker) if self.broker else None
-        evaluator = make_evaluator(self.config, self.sandbox, account)
+        evaluator = make_evaluator(self.config, self.sandbox, account, self.environments)
         try:
             with Lease(self.sandbox) as lease:
                 match job:
@@ -117,15 +126,21 @@ class Worker:
                         report = _Bench(self, job, evaluator, account, lease, stage).attempt()
                         return replace(report, cost=account.costs()) if account else report
                     case Measurement():
-                        works = self.splits.work(self.splits.test if job.split == "test" else self.splits.fresh)
-                        evaluation = evaluator.evaluate(job.program, works, lease, stage=stage)
+                        works = self.splits.work(getattr(self.splits, job.split))
+                        if job.oracle:
+                            tell = open_family(self.config.task, self.config.task_options).oracle
+                            evaluation = evaluate_oracle(evaluator, job.program, works, tell, stage=stage)
+                        else:
+                            evaluation = evaluator.evaluate(job.program, works, lease, stage=stage)
                         return Result(evaluation, account.costs() if account else {})
         except BudgetSpent as spent:
             return Unpaid(str(spent))
 
     def close(self) -> None:
-        """End the sandbox."""
+        """End the sandbox and the environments."""
         self.sandbox.close()
+        if self.environments is not None:
+            self.environments.close()
 
 
 @dataclass(slots=True)
@@ -202,7 +217,7 @@ class _Bench:
         fault = ""
         try:
             box = self.lease.box()
-            memory = box.open(program.source, call_llm=evaluator.call_llm, call_embed=evaluator.call_embed)
+            memory = box.open(program.source, call_llm=Completions(evaluator.complete), call_embed=evaluator.call_embed)
             for episode in splits.work(asked)[0].episodes[:SMOKE_EPISODES]:
                 with suppress(AgentFailure):
                     memory.write(evaluator.agent.extract(program, episode), episode.text)
@@ -256,7 +271,11 @@ def _judge(report: Report, rung: Evaluation, rest: Evaluation) -> Report:
     """Put both parts of the static set together: scored, or void where too much of it could not be measured."""
     cases = rung.cases + rest.cases
     writes = (rung.writes + rest.writes)[:3]
-    whole = Evaluation(rung.program, cases, behaviour(cases), rung.seconds + rest.seconds, writes)
+    operations = {
+        name: both(rung.operations.get(name, Operation()), rest.operations.get(name, Operation()))
+        for name in ("write", "read")
+    }
+    whole = Evaluation(rung.program, cases, behaviour(cases), rung.seconds + rest.seconds, writes, operations)
     if whole.coverage >= COVERAGE:
         return replace(report, outcome="scored", evaluation=whole)
     lost = next((case.reason for case in cases if case.outcome == "infrastructure"), "")

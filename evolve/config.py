@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from evolve.errors import ConfigError
+from evolve.keys import one_line
+from evolve.traits import PLAIN, Traits, scorer_traits
 
 
 class _Table(BaseModel):
@@ -86,23 +87,26 @@ REFLECTOR_SECONDS = 600.0
 """A whole program, thought about for long, comes in one piece."""
 
 
+EXTRACTIVE, SCRIPTED = "extractive", "scripted"
+"""The task agents without a model: for questions, and for goals in an environment."""
+
+
 def _model_table(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
 
 
 def _agent_table(value: object) -> object:
-    return value if value == EXTRACTIVE else _model_table(value)
+    return value if value in (EXTRACTIVE, SCRIPTED) else _model_table(value)
 
 
-EXTRACTIVE = "extractive"
 RoleModel: TypeAlias = Annotated[ModelTable, BeforeValidator(_model_table)]
 
 
 class Models(_Table):
     """Which model plays which part. Reflector, toolkit and judge are the agent's model where they are not given."""
 
-    agent: Annotated[Literal["extractive"] | ModelTable, BeforeValidator(_agent_table)] = "extractive"
-    """The task agent. "extractive" needs no model and is scored by support."""
+    agent: Annotated[Literal["extractive", "scripted"] | ModelTable, BeforeValidator(_agent_table)] = "extractive"
+    """The task agent. "extractive" and "scripted" need no model: the one answers with what it read, the other plays."""
     reflector: RoleModel | None = None
     """Reads failures and rewrites programs: `reflect` and `merge`."""
     toolkit: RoleModel | None = None
@@ -117,6 +121,11 @@ class Models(_Table):
     """Prices by model, as in {"openai:my-model" = {input = 0.25, output = 2.0}}; they come before the shipped ones."""
     replay: bool = False
     """Answer every call from the llm.sqlite of the run of that name, without network; an unseen call is an error."""
+
+    @property
+    def answering(self) -> bool:
+        """True where a model is the task agent."""
+        return isinstance(self.agent, ModelTable)
 
     @property
     def by_role(self) -> dict[str, ModelTable]:
@@ -142,7 +151,7 @@ class Reflect(_Table):
 
 
 def _seed_names(value: object) -> object:
-    return DEFAULT_SEEDS[:1] if value == "one" else value
+    return {"one": DEFAULT_SEEDS[:1], "zoo": ("zoo",)}.get(value, value) if isinstance(value, str) else value
 
 
 DEFAULT_SEEDS = ("vector_search", "summarizer", "experience", "bm25", "hybrid", "no_memory")
@@ -160,7 +169,8 @@ class Search(_Table):
     in_flight: int = Field(default=8, ge=1)
     """Most attempts at work at a time; never more than there are workers."""
     seeds: Annotated[tuple[str, ...], BeforeValidator(_seed_names)] = Field(default=DEFAULT_SEEDS, min_length=1)
-    """Programs to start from: names in `seeds/`, or paths; "one" for the first alone (the paper's linear ablation)."""
+    """Programs to start from: names in `seeds/` or `seeds/zoo/`, or paths; "zoo" for all of both, "one" for the first
+    alone (the paper's linear ablation)."""
     freeze: Literal["", "instructions", "code"] = ""
     """What no operator may change: the instruction constants, or all but these."""
     reflect: Reflect = Reflect()
@@ -174,11 +184,12 @@ class Evaluation(_Table):
     rotating: int = Field(default=5, ge=1)
     """Queries re-drawn for every attempt, never scored."""
     train_ratio: float | None = Field(default=None, ge=0)
-    """Training episodes per static query, 0 for all: 2; 0 for the extractive agent."""
+    """Training episodes per static query, 0 for all: 2; 0 for the extractive agent, and for tasks that need all."""
     test: int | None = Field(default=None, ge=0)
     """Held-out queries for the one final test, 0 for all: 100; 0 for the extractive agent."""
-    scorer: Literal["support", "f1", "exact", "judge"] | None = None
-    """How an answer is scored: f1; support for the extractive agent, which answers with what it read."""
+    scorer: str | None = None
+    """How an answer is scored: support, f1, exact, judge, or a scorer of the task's. Empty: its official one, else f1;
+    support for the extractive agent, which answers with what it read."""
     oracle: bool = False
     """Also ask the agent with the gold evidence in place of what was read, where a case failed: one more call each."""
     ladder: Literal["default", "none"] = "default"
@@ -235,18 +246,23 @@ class Config(_Table):
         try:
             return cls.model_validate(table)
         except ValidationError as error:
-            raise ConfigError(_one_line(error)) from None
+            raise ConfigError(one_line(error, cls)) from None
 
-    def resolved(self) -> Config:
-        """Return the configuration with everything filled in that depends on other keys.
+    def resolved(self, task: Traits = PLAIN) -> Config:
+        """Return the configuration with everything filled in that depends on other keys and on the task.
 
-        Raises ConfigError for keys that do not fit together.
+        Raises ConfigError for keys that do not fit together. `evolve.tasks.resolve` calls it with the task's traits.
         """
-        models = self._resolved_models()
+        models = self._resolved_models(task)
         searched = self.search.operators or (WITH_MODEL if models.reflector else WITHOUT_MODEL)
-        sizes: dict[str, object] = {"static": 60, "train_ratio": 2.0, "test": 100, "scorer": "f1"}
-        if models.agent == EXTRACTIVE:
-            sizes = {"static": 240, "train_ratio": 0.0, "test": 0, "scorer": "support"}
+        sizes: dict[str, object] = {"static": 60, "train_ratio": 2.0, "test": 100}
+        if task.whole:
+            sizes["train_ratio"] = 0.0
+        if not models.answering:
+            sizes = {"static": 60 if task.interactive else 240, "train_ratio": 0.0, "test": 0}
+        own, free = list(task.scorers), [name for name, scorer in task.scorers.items() if scorer.free]
+        general = ["f1" if models.answering else "support"] if task.answers else []
+        sizes["scorer"] = [*(own if models.answering else free), *general, *own][0]
         given = {key: value for key, value in self.evaluation.model_dump().items() if value is not None}
         config = self.model_copy(
             update={
@@ -255,21 +271,23 @@ class Config(_Table):
                 "evaluation": Evaluation.model_validate({**sizes, **given}),
             }
         )
-        _check_fit(config)
+        _check_fit(config, task)
         return config
 
-    def _resolved_models(self) -> Models:
+    def _resolved_models(self, task: Traits) -> Models:
         models, agent = self.models, self.models.agent
-        given: dict[str, ModelTable] = models.by_role
+        given: dict[str, object] = dict(models.by_role)
+        if agent == EXTRACTIVE and task.interactive:
+            given["agent"] = SCRIPTED
         if isinstance(agent, ModelTable):
             given = {**dict.fromkeys(("reflector", "toolkit", "judge"), agent), **given}
         reflector = given.get("reflector")
-        if reflector and "timeout_seconds" not in reflector.model_fields_set:
+        if isinstance(reflector, ModelTable) and "timeout_seconds" not in reflector.model_fields_set:
             given["reflector"] = reflector.model_copy(update={"timeout_seconds": REFLECTOR_SECONDS})
         return models.model_copy(update=given)
 
 
-def _check_fit(config: Config) -> None:
+def _check_fit(config: Config, task: Traits) -> None:
     models, scorer = config.models, config.evaluation.scorer
     wanting = [name for name in config.search.operators or () if name in ("reflect", "merge")]
     if wanting and models.reflector is None:
@@ -277,14 +295,20 @@ def _check_fit(config: Config) -> None:
             f"search.operators has {wanting[0]!r}, which needs a model: set models.reflector, for example "
             '"openai:gpt-5-mini", or models.agent.'
         )
-    if config.search.freeze == "code" and models.agent == EXTRACTIVE:
+    if config.search.freeze == "code" and not models.answering:
         raise ConfigError(
-            'search.freeze = "code" leaves only instructions to change, and the extractive agent reads none: '
+            f'search.freeze = "code" leaves only instructions to change, and the {models.agent} agent reads none: '
             "set models.agent."
         )
-    if scorer == "judge" and models.judge is None:
-        raise ConfigError('evaluation.scorer = "judge" needs a model: set models.judge.')
-    if scorer in ("f1", "exact") and models.agent == EXTRACTIVE:
+    traits = scorer_traits(scorer, task)
+    if models.agent == SCRIPTED and not task.interactive:
+        raise ConfigError('models.agent = "scripted" plays games, and this task asks questions: drop it.')
+    if traits.judge_calls and models.judge is None:
+        raise ConfigError(
+            f"evaluation.scorer = {scorer!r} needs a model: set models.agent, or set models.judge alone to have what "
+            "was read judged."
+        )
+    if not traits.free and traits.judge_calls == 0 and not models.answering:
         raise ConfigError(
             f"evaluation.scorer = {scorer!r} scores answers, and the extractive agent gives none: set models.agent, or "
             'evaluation.scorer = "support".'
@@ -350,39 +374,3 @@ def _flat(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield from _flat(inner, f"{prefix}.{key}" if prefix else key)
     else:
         yield prefix, value
-
-
-def _one_line(error: ValidationError) -> str:
-    # What may be a word or a table fails as both, and what is wrong with the table says more; a misspelt key is also a
-    # missing one, and its own name says more.
-    found = error.errors(include_url=False)
-    tables = [each for each in found if not any("literal[" in str(part) for part in each["loc"])] or found
-    first = next((each for each in tables if each["type"] == "extra_forbidden"), tables[0])
-    where = [str(part) for part in first["loc"] if part != ModelTable.__name__]
-    key = ".".join(where)
-    if first["type"] == "extra_forbidden":
-        good = _keys_of(where[:-1])
-        close = difflib.get_close_matches(where[-1], good, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        return f"unknown key {key!r}; {hint}The keys there are {', '.join(good)}."
-    if first["type"] == "missing":
-        return f"key {key!r} is missing; `evolve check CONFIG` shows what a configuration needs."
-    return f"{key} = {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}."
-
-
-def _keys_of(path: list[str]) -> list[str]:
-    model: type[BaseModel] = Config
-    for part in path:
-        inner = model.model_fields[part].annotation if part in model.model_fields else None
-        tables = _tables(inner)
-        if not tables:
-            return []
-        model = tables[0]
-    return list(model.model_fields)
-
-
-def _tables(annotation: object) -> list[type[BaseModel]]:
-    """The tables that a key may hold, out of unions and annotations."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [table for part in get_args(annotation) for table in _tables(part)]

@@ -68,6 +68,10 @@ class SandboxError(InfrastructureError):
     """The sandbox failed."""
 
 
+class EnvironmentFault(InfrastructureError):
+    """The environment of a game failed, or did not answer in time and was killed."""
+
+
 class ProviderError(InfrastructureError):
     """A model provider gave no answer after every retry."""
 

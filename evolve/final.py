@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from evolve.attempt import Done, Job, Measurement, Result, Unpaid
-from evolve.config import EXTRACTIVE, Config
+from evolve.config import Config
 from evolve.errors import BudgetSpent
 from evolve.evaluation.splits import Splits
 from evolve.events import Split
@@ -53,7 +53,7 @@ class Final:
             return True
         asked = {population.winner: population.candidates[population.winner]}
         seeds = [seed for seed in population.seeds if seed.outcome == "scored"]
-        if self.config.models.agent != EXTRACTIVE:
+        if self.config.models.answering:
             seeds = sorted(seeds, key=lambda seed: -seed.mean)[:1]
         asked |= {seed.id: seed for seed in seeds}
         return self._measure(list(asked.values()), "test")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from evolve.config import EXTRACTIVE, Config
+from evolve.config import Config
 from evolve.evaluation.splits import Splits
 from evolve.models.base import Spent
 from evolve.population import SEED, Candidate, Population
+from evolve.tasks import traits
+from evolve.traits import scorer_traits
 from evolve.types import Cost, Query
 
 FINALISTS = 3
@@ -55,7 +57,7 @@ class Forecast:
 
     def final(self, population: Population) -> Cost:
         """Return the expected cost of choosing the winner and of the held-out test."""
-        if self.config.models.agent == EXTRACTIVE:
+        if not self.config.models.answering:
             return Cost()
         calls = 0
         if population.winner is None:
@@ -75,8 +77,9 @@ class Forecast:
         return Cost(calls=round(paid.calls / count), usd=None if paid.usd is None else paid.usd / count)
 
     def _calls(self, queries: Sequence[Query], *, episodes: int) -> int:
-        each = 3 if self.config.evaluation.scorer == "judge" else 2  # formulate, respond, and the judge's
-        return episodes + each * len(queries)
+        task = traits(self.config.task)
+        each = 1 + task.steps + scorer_traits(self.config.evaluation.scorer, task).judge_calls
+        return episodes + round(each * len(queries))
 
 
 def total(costs: Iterable[Mapping[str, Cost]]) -> Cost:

@@ -15,6 +15,10 @@ def _shipped(name: str) -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
+ZOO = "zoo"
+"""The folder of `seeds/` with the known memory designs, and the name of seeds and zoo together."""
+
+
 def seeds_dir() -> Path:
     """The memory programs that ship with evolve."""
     return _shipped("seeds")
@@ -78,3 +82,9 @@ class RunPaths:
     @property
     def lock(self) -> Path:
         return self.root / "run.lock"
+
+
+def shipped_programs(group: str) -> list[str]:
+    """Return the names of the programs in `seeds/`, those of the zoo after them where `group` is "zoo"."""
+    folders = [seeds_dir(), *([seeds_dir() / ZOO] if group == ZOO else [])]
+    return [path.stem for folder in folders for path in sorted(folder.glob("*.py"))]

@@ -18,7 +18,7 @@ import evolve
 from evolve.agents.prompts import PROMPTS
 from evolve.archive import Archive
 from evolve.attempt import Done, Job
-from evolve.config import EXTRACTIVE, Config, ModelTable, differences, load_config
+from evolve.config import Config, ModelTable, differences, load_config
 from evolve.errors import BudgetSpent, ConfigError, DataError, EvolveError, RunFolderError
 from evolve.evaluation.splits import Splits, make_splits
 from evolve.events import AttemptStarted, Event, RunStopped
@@ -39,10 +39,11 @@ from evolve.scoring.judge import JUDGE_PROMPT
 from evolve.search import INTERRUPTED, Search
 from evolve.studies import Studies
 from evolve.tasks import load as load_task
+from evolve.tasks import resolve
 from evolve.types import Program, Task
-from evolve.wiring import check_keys, find_program, hired, measuring, preflight
+from evolve.wiring import check_keys, find_program, hired, preflight
 
-__all__ = ["Run", "default_name", "find_program", "measuring", "open_run", "preflight", "run"]
+__all__ = ["Run", "default_name", "find_program", "open_run", "preflight", "run"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SECRET = re.compile(r"(key|token|secret|password)[^=]*=", re.IGNORECASE)
@@ -67,7 +68,7 @@ def run(
     """
     if not isinstance(config, Config):
         config = load_config(config)
-    config = _overridden(config, overrides).resolved()
+    config = resolve(_overridden(config, overrides))
     chosen = _checked(name or default_name(config))
     original = RunPaths(runs_dir() / chosen)
     paths = _cleared_for_replay(original, config) if config.models.replay else original
@@ -177,7 +178,7 @@ class _Driver:
             run=self.name,
             task=self.task.name,
             digest=self.task.digest,
-            agent=agent.model if isinstance(agent, ModelTable) else EXTRACTIVE,
+            agent=agent.model if isinstance(agent, ModelTable) else agent,
             scorer=self.config.evaluation.scorer or "support",
             sandbox=kind,
             queries={split: len(getattr(self.splits, split)) for split in ("static", "rotating", "fresh", "test")},

@@ -44,14 +44,19 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question. `answer` and `evidence` are gold: they stay on the host and reach only the scorer."""
+    """One question, or one goal to reach. What is gold stays on the host and reaches only the scorer."""
 
     id: str
     scope: str
     text: str
     answer: str
+    """Gold; empty where a rubric or an environment decides."""
     evidence: tuple[Evidence, ...] = ()
     category: str = ""
+    aliases: tuple[str, ...] = ()
+    """Other answers that are as right; gold."""
+    details: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+    """What only the task's own scorer or environment understands, such as a rubric or a game; gold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +136,8 @@ class Case:
     category: str
     outcome: Outcome
     score: float | None
-    """0 to 1; 0.0 for a program's fault, None for an infrastructure fault."""
+    """At most 1; 0.0 for a program's fault, None for an infrastructure fault. Only rubrics with negative criteria go
+    below 0."""
     question: str
     formulated: Mapping[str, JSON] = field(default_factory=dict)
     """What was passed to `read`."""
@@ -143,6 +149,8 @@ class Case:
     stage: FailureStage = ""
     judgement: str = ""
     """What the judge said, where a judge scored it."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """What else was measured of the same answer, by name, such as steps or another F1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +170,22 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """What the writes, or the reads, of an evaluation came to."""
+
+    count: int = 0
+    calls: int = 0
+    """Completions that the program got."""
+    tokens: int = 0
+    """Input and output of these completions."""
+    chars: int = 0
+    """Written: of the episodes. Read: of what was returned."""
+    p50: float = 0.0
+    """Median wall clock in seconds, completions included."""
+    p95: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The measurement of one program on a list of queries."""
 
@@ -174,6 +198,8 @@ class Evaluation:
     """Wall clock."""
     writes: tuple[Write, ...] = ()
     """A few of the writes, those that matter most for the cases that failed first."""
+    operations: Mapping[str, Operation] = field(default_factory=dict)
+    """"write" and "read": how often, how long, at what expense."""
 
     @property
     def counted(self) -> tuple[Case, ...]:
@@ -182,7 +208,7 @@ class Evaluation:
 
     @property
     def mean(self) -> float | None:
-        """Mean score in [0, 1] over the counted cases; None where there are none."""
+        """Mean score over the counted cases; None where there are none."""
         counted = [case.score for case in self.cases if case.score is not None]
         return sum(counted) / len(counted) if counted else None
 

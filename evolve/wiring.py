@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from evolve.attempt import Done, Job, Result, Worker
+from evolve.attempt import Done, Job, Worker
 from evolve.config import Config
 from evolve.errors import ConfigError, PrerequisiteError
-from evolve.evaluation.crew import make_evaluator
-from evolve.evaluation.evaluate import Lease
-from evolve.evaluation.splits import Splits, Work
+from evolve.evaluation.crew import make_environments
+from evolve.evaluation.splits import Splits
 from evolve.executors.base import Executor, OnStage
 from evolve.executors.serial import SerialExecutor
-from evolve.models.account import Account
 from evolve.models.base import Broker, Note
 from evolve.models.broker import DirectBroker
-from evolve.paths import seeds_dir
+from evolve.paths import ZOO, seeds_dir, shipped_programs
 from evolve.sandbox import Kind, open_sandbox
-from evolve.sandbox.base import Sandbox, Say
-from evolve.types import Program
+from evolve.sandbox.base import Say
 
 if TYPE_CHECKING:
     from evolve.executors.hosted import Hostable
@@ -33,18 +30,22 @@ if TYPE_CHECKING:
 
 def find_program(name: str) -> Path:
     """Return the file of a program given by its name in `seeds/` or its path. Raises ConfigError."""
-    shipped = seeds_dir() / f"{name}.py"
-    if shipped.is_file():
-        return shipped
+    for folder in (seeds_dir(), seeds_dir() / ZOO):
+        if (shipped := folder / f"{name}.py").is_file():
+            return shipped
     if Path(name).is_file():
         return Path(name)
-    names = ", ".join(sorted(path.stem for path in seeds_dir().glob("*.py")))
-    raise ConfigError(f"there is no program {name!r}; the seeds are {names}, or give the path of a file.")
+    close = difflib.get_close_matches(name, shipped_programs(ZOO), n=2)
+    hint = f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+    raise ConfigError(
+        f"there is no program {name!r}.{hint} The seeds are {', '.join(shipped_programs(''))}; seeds/zoo/ has more; or "
+        "give the path of a file."
+    )
 
 
 def make_worker(config: Config, splits: Splits, kind: Kind, broker: Broker | None) -> Worker:
     """Return a worker with a sandbox of its own. Runs in the worker's process."""
-    return Worker(config, splits, open_sandbox(kind, config.sandbox.limits), broker)
+    return Worker(config, splits, open_sandbox(kind, config.sandbox.limits), broker, make_environments(config))
 
 
 def make_broker(config: Config, calls: Path, note: Note) -> DirectBroker:
@@ -111,34 +112,6 @@ def _keys(config: Config) -> dict[str, str]:
     """The variables that hold keys: a cluster that is up already does not have them."""
     names = {table.key_name for table in config.models.by_role.values()}
     return {name: os.environ[name] for name in names if name in os.environ}
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """Measures programs outside of a run."""
-
-    config: Config
-    sandbox: Sandbox
-    broker: Broker | None
-
-    def evaluate(self, program: Program, works: Sequence[Work]) -> Result:
-        """Measure a program on the queries of all parts of the work, and count what that cost."""
-        account = Account(self.broker) if self.broker else None
-        evaluator = make_evaluator(self.config, self.sandbox, account)
-        with Lease(self.sandbox) as lease:
-            evaluation = evaluator.evaluate(program, works, lease, stage=lambda text: None)
-        return Result(evaluation, account.costs() if account else {})
-
-
-@contextmanager
-def measuring(config: Config, *, say: Say) -> Iterator[Meter]:
-    """Yield what measures programs under this configuration; calls to models are not kept."""
-    with TemporaryDirectory() as folder, broker_of(config, Path(folder) / "llm.sqlite", note=say) as broker:
-        sandbox = open_sandbox(config.sandbox.kind, config.sandbox.limits, say=say)
-        try:
-            yield Meter(config, sandbox, broker)
-        finally:
-            sandbox.close()
 
 
 def preflight(config: Config, *, say: Say) -> None:

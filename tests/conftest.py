@@ -25,6 +25,13 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what tries the sandboxes themselves run beside nothing else."""
+    for item in items:
+        if not {"contracts", "hostile"}.isdisjoint(item.path.parts):
+            item.add_marker("alone")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let tests marked `docker` run only where an engine answers."""
     if item.get_closest_marker("docker") is not None:

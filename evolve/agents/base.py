@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from evolve.environments.base import Situation
 from evolve.types import JSON, Episode, Program
 
 
@@ -31,4 +32,16 @@ class Agent(Protocol):
 
     def respond(self, program: Program, question: str, read: str) -> str:
         """Return the answer to the question, given what the memory returned."""
+        ...
+
+
+class Actor(Protocol):
+    """An agent that plays: it also fills queries and items as every `Agent` does."""
+
+    def formulate(self, program: Program, question: str) -> dict[str, JSON]:
+        """Return the fields of the program's `Query` for this goal."""
+        ...
+
+    def act(self, program: Program, situation: Situation) -> str:
+        """Return the next command, one of `situation.commands`. Raises AgentFailure, and what `Ask` raises."""
         ...

@@ -1,21 +1,23 @@
-"""The task agent with a model: it fills the programs' schemas and answers questions, by three fixed prompts.
+"""The task agent with a model: it fills the programs' schemas, answers questions and plays, by four prompts.
 
 Source: M* (arXiv 2604.11811), whose prompts it follows in words of our own. A program steers it by its instruction
 constants and its fields' descriptions and by nothing else: `INSTRUCTION_KNOWLEDGE_ITEM` how an episode is extracted,
-`INSTRUCTION_QUERY` how a question becomes a query, `INSTRUCTION_RESPONSE` and `ALWAYS_ON_KNOWLEDGE` how it is answered.
+`INSTRUCTION_QUERY` how a question becomes a query, `INSTRUCTION_RESPONSE` and `ALWAYS_ON_KNOWLEDGE` how it is answered,
+or what is done next.
 
 A prompt begins with what all episodes or questions of a program share and ends with the one at hand, so that providers'
-prompt caches find the beginning again. `ALWAYS_ON_KNOWLEDGE` is in the last prompt alone, as in M*: a child that
+prompt caches find the beginning again. `ALWAYS_ON_KNOWLEDGE` is where it answers or acts alone, as in M*: a child that
 changes it keeps its parent's items and queries, and pays for answers only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from evolve.agents.prompts import messages
 from evolve.agents.structured import described, json_schema, parse
+from evolve.environments.base import Situation, told
 from evolve.errors import AgentFailure, ModelDeclined, ProviderError, RequestRefused
 from evolve.models.base import Ask, Request
 from evolve.models.replies import Unusable, ask_for
@@ -33,8 +35,10 @@ class LLMAgent:
     follows_instructions = True
     asks_model = True
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, *, brief: bool = True) -> None:
+        """`brief` asks for the shortest answer that is right, as gold answers are; rubrics want more."""
         self._ask = ask
+        self._respond = "respond" if brief else "respond_fully"
 
     def extract(self, program: Program, episode: Episode) -> dict[str, JSON]:
         """Fill the `KnowledgeItem` schema from the episode. Raises AgentFailure, and what `Ask` raises."""
@@ -54,7 +58,19 @@ class LLMAgent:
             "read": read if read.strip() else NOTHING_READ,
             "question": question,
         }
-        return self._usable(Request("agent", messages("respond", values)), _answer)
+        return self._usable(Request("agent", messages(self._respond, values)), _answer)
+
+    def act(self, program: Program, situation: Situation) -> str:
+        """Choose the next command. Raises AgentFailure, and what `Ask` raises."""
+        values = {
+            "always_on": program.instructions["ALWAYS_ON_KNOWLEDGE"],
+            "instruction": program.instructions["INSTRUCTION_RESPONSE"],
+            "read": situation.read if situation.read.strip() else NOTHING_READ,
+            "goal": situation.goal,
+            "steps": told(situation.steps),
+            "commands": "\n".join(situation.commands),
+        }
+        return self._usable(Request("agent", messages("act", values)), lambda text: _command(text, situation.commands))
 
     def _fill(self, prompt: str, schema: Schema, values: dict[str, str]) -> dict[str, JSON]:
         if not schema.fields:
@@ -79,3 +95,13 @@ def _answer(text: str) -> str:
     if not answer:
         raise ValueError("The reply is empty.")
     return answer
+
+
+def _command(text: str, commands: Sequence[str]) -> str:
+    """Return the one command that is a line of the reply, whatever quotes, marks or capitals are about it."""
+    known = {command.lower(): command for command in commands}
+    lines = [line.strip(" \t>`*\"'.").lower() for line in text.splitlines()]
+    found = list(dict.fromkeys(known[line] for line in lines if line in known))
+    if len(found) != 1:
+        raise ValueError(f"The reply names {len(found)} of the commands that can be done now; it must be exactly one.")
+    return found[0]

@@ -75,11 +75,12 @@ def findings(target: str | None) -> Iterator[Finding]:
 
 def _config(target: str | None) -> tuple[Config | None, list[Finding]]:
     from evolve.config import load_config
+    from evolve.tasks import resolve
 
     if target is None:
         return None, []
     try:
-        return load_config(target).resolved(), [Finding("ok", f"configuration {target}")]
+        return resolve(load_config(target)), [Finding("ok", f"configuration {target}")]
     except ConfigError as error:
         return None, [Finding("wrong", f"configuration: {error}")]
 
@@ -223,15 +224,15 @@ def _seeds(config: Config | None) -> Iterator[Finding]:
 
 
 def _tasks(config: Config | None) -> Iterator[Finding]:
-    from evolve.tasks import load
+    from evolve.tasks import built_in, load
 
     if config is None:
         yield _task("chronicle", lambda: len(load("chronicle").queries))
-        yield _locomo()
-    elif config.task != "locomo" or _locomo().state == "ok":
-        yield _task(config.task, lambda: len(load(config.task, config.task_options).queries))
-    else:
-        yield _locomo()
+        for name in built_in():
+            yield from _benchmark(name)
+        return
+    missing = [found for found in _benchmark(config.task) if found.state != "ok"] if config.task in built_in() else []
+    yield from missing or [_task(config.task, lambda: len(load(config.task, config.task_options).queries))]
 
 
 def _task(name: str, queries: Callable[[], int]) -> Finding:
@@ -243,13 +244,15 @@ def _task(name: str, queries: Callable[[], int]) -> Finding:
         return Finding("wrong", f"task {name}: {error}")
 
 
-def _locomo() -> Finding:
+def _benchmark(name: str) -> Iterator[Finding]:
     """Looked for, never downloaded: a check must not fetch anything behind the user's back."""
+    from evolve.tasks import family
     from evolve.tasks.data import data_folder
-    from evolve.tasks.locomo import LICENCE, URL
 
-    path = data_folder() / "locomo" / "locomo10.json"
-    if path.is_file():
-        return Finding("ok", f"task locomo: its data is at {path}")
-    what = f"task locomo: no data yet; `evolve run locomo` downloads it once ({LICENCE}) from {URL}"
-    return Finding("optional", what)
+    for source in family(name).sources:
+        path = data_folder() / source.path
+        if path.is_file():
+            yield Finding("ok", f"task {name}: its data is at {path}")
+        else:
+            how = f"`evolve run {name}` downloads it once ({source.licence}) from {source.url}"
+            yield Finding("optional", f"task {name}: no data yet; {how}")

@@ -268,7 +268,7 @@ def _story(case: Case, *, answered: bool) -> Iterator[str]:
     if case.reason:
         yield f"fault: {case.reason}"
     if case.judgement:
-        yield f"judge: {cut(case.judgement, SAID_CHARS)}"
+        yield f"why: {cut(case.judgement, SAID_CHARS)}"
     if case.stage:
         yield f"lost at {case.stage}: {STAGES[case.stage]}"
 

@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "evolve.cli.run",
     "inspect": "evolve.cli.inspect",
     "score": "evolve.cli.score",
+    "transfer": "evolve.cli.transfer",
     "init": "evolve.cli.init",
     "check": "evolve.cli.check",
 }

@@ -130,7 +130,7 @@ def print_best(out: Console, run: Summary) -> None:
     out.print()
     _print_test(out, run, best, by_id)
     out.print()
-    out.print(meaning(run["scorer"], run["agent"]))
+    out.print(meaning(run["scorer"], run["agent"], run["task"]))
     out.print()
     out.print(spent(run))
     if used(run["budget"]):

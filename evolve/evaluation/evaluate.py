@@ -8,18 +8,21 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from evolve.errors import ProgramFault, SandboxError
 from evolve.evaluation.calls import Calls
+from evolve.evaluation.gauge import Complete, operation
 from evolve.evaluation.scope import Part, Visit
 from evolve.types import JSON, Case, Evaluation, Program, Write
 
 if TYPE_CHECKING:
     from evolve.agents.base import Agent
+    from evolve.environments.base import Environments
     from evolve.evaluation.splits import Work
+    from evolve.models.base import Reply
     from evolve.sandbox.base import Sandbox
-    from evolve.sandbox.box import Box, CallEmbed, CallLLM
+    from evolve.sandbox.box import Box, CallEmbed
     from evolve.scoring.base import Scorer
 
 MOST_SCOPES = 8
@@ -58,7 +61,7 @@ class Lease:
         return self._box
 
 
-def no_completions(messages: list[JSON], kwargs: dict[str, JSON]) -> NoReturn:
+def no_completions(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
     """Answer a program's `llm_completion` in a run without a toolkit model: the call raises in the program."""
     raise ProgramFault("raised", "this run has no toolkit model: llm_completion cannot be answered")
 
@@ -70,9 +73,11 @@ class Evaluator:
     agent: Agent
     scorer: Scorer
     sandbox: Sandbox
-    call_llm: CallLLM = no_completions
+    complete: Complete = no_completions
     call_embed: CallEmbed | None = None
     """None: programs embed with the packaged weights."""
+    environments: Environments | None = None
+    """Where the queries are goals; the agent is an Actor then, and the environment scores."""
     oracle: bool = False
     """Ask the agent with the gold evidence where a case failed, and let programs complete while they are probed."""
 
@@ -94,7 +99,11 @@ class Evaluator:
         parts = [visit.part for visit in visits]
         cases = tuple(part.cases[query.id] for part in parts for query in part.work.queries)
         seconds = time.monotonic() - began
-        return Evaluation(program.digest, cases, behaviour(cases), seconds, telling_writes(parts))
+        operations = {
+            "write": operation(part.writing for part in parts),
+            "read": operation(part.reading for part in parts),
+        }
+        return Evaluation(program.digest, cases, behaviour(cases), seconds, telling_writes(parts), operations)
 
     def _in_one_box(self, visits: Sequence[Visit], lease: Lease, calls: Calls, stage: Stage) -> None:
         """Work on these parts side by side; the first that fails for good ends the others."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from threading import Lock
+from typing import TYPE_CHECKING, Literal, cast
 
 from evolve.errors import AgentFailure, EvolveError, InfrastructureError, ProgramFault
+from evolve.evaluation.gauge import Completions, Gauge
+from evolve.evaluation.play import play
 from evolve.evaluation.stages import Probe, Tracer, gold_text
 from evolve.program.schema import empty_item
 from evolve.types import JSON, Case, Episode, Program, Query, Write
@@ -15,10 +18,11 @@ from evolve.types import JSON, Case, Episode, Program, Query, Write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from evolve.agents.base import Actor
     from evolve.evaluation.calls import Calls
     from evolve.evaluation.evaluate import Evaluator
     from evolve.evaluation.splits import Work
-    from evolve.sandbox.box import Box, CallLLM, Scope
+    from evolve.sandbox.box import Box, Scope
 
 LOG_LINES, LOG_CHARS = 20, 300
 """What is kept of a program's log, for each write."""
@@ -38,6 +42,8 @@ class Part:
     """The episode that the program failed to write."""
     lost: str = ""
     """Why it has to be tried again, in the words of the last try."""
+    writing: Gauge = field(default_factory=Gauge)
+    reading: Gauge = field(default_factory=Gauge)
 
     @property
     def open(self) -> list[Query]:
@@ -48,22 +54,6 @@ class Part:
         """Give every open query the same end."""
         for query in self.open:
             self.cases[query.id] = faulty(query, outcome, reason)
-
-
-class Completions:
-    """A program's completions: answered while it works, refused while it is only probed."""
-
-    def __init__(self, call_llm: CallLLM) -> None:
-        self._call_llm = call_llm
-        self.closed = False
-        self.refused = False
-
-    def __call__(self, messages: list[JSON], kwargs: dict[str, JSON]) -> str:
-        """Answer as `CallLLM`."""
-        if not self.closed:
-            return self._call_llm(messages, kwargs)
-        self.refused = True
-        raise ProgramFault("raised", "no completion is made for a probe")
 
 
 class NotExtracted(Exception):
@@ -86,13 +76,13 @@ class Visit:
         Raises what is nobody's fault and no passing failure: BudgetSpent, PrerequisiteError, RunFolderError.
         """
         self.part.lost = ""
-        completions = Completions(self.evaluator.call_llm)
+        completions = Completions(self.evaluator.complete)
         try:
             self.calls.check()
             memory = box.open(self.program.source, call_llm=completions, call_embed=self.evaluator.call_embed)
             try:
-                self._ingest(memory)
-                self._ask(memory)
+                self._ingest(memory, completions)
+                self._ask(Reader(memory, completions, self.part.reading))
                 completions.closed = not self.evaluator.oracle
                 self.locate(lambda fields: self._probe(memory, completions, fields))
                 if self.evaluator.oracle and self.evaluator.agent.asks_model:
@@ -114,7 +104,7 @@ class Visit:
         for query, stage in tracer.stages().items():
             self.part.cases[query] = replace(self.part.cases[query], stage=stage)
 
-    def _ingest(self, memory: Scope) -> None:
+    def _ingest(self, memory: Scope, completions: Completions) -> None:
         self.part.writes.clear()
         self.part.broken = ""
         episodes = self.part.work.episodes
@@ -122,8 +112,10 @@ class Visit:
             for episode, (item, problem) in zip(episodes, items, strict=True):
                 self.calls.check()
                 self.stage("ingesting")
+                self.part.writing.chars += len(episode.text)
                 try:
-                    memory.write(item, episode.text)
+                    with self.part.writing.measuring(completions):
+                        memory.write(item, episode.text)
                 except ProgramFault as fault:
                     self.part.broken = episode.id
                     raise ProgramFault(fault.kind, f"writing episode {episode.id}: {fault.message}") from None
@@ -141,11 +133,11 @@ class Visit:
         except InfrastructureError as error:
             raise NotExtracted(f"extracting episode {episode.id}: {error}") from None
 
-    def _ask(self, memory: Scope) -> None:
-        for case in self.calls.each(self._answer, self._reads(memory)):
+    def _ask(self, reader: Reader) -> None:
+        for case in self.calls.each(lambda asked: self.answer(*asked, reader.read), self._reads(reader)):
             self.part.cases[case.query] = case
 
-    def _reads(self, memory: Scope) -> Iterator[tuple[Query, Case]]:
+    def _reads(self, reader: Reader) -> Iterator[tuple[Query, Case]]:
         """Yield each open query with a case that is over, or that has come as far as what was read."""
         queries = self.part.open
         with closing(self.calls.each(self._formulate, queries)) as begun:
@@ -154,32 +146,44 @@ class Visit:
                 self.stage("asking")
                 if _is_open(case):
                     try:
-                        case = replace(case, read=memory.read(dict(case.formulated)))
+                        case = replace(case, read=reader.read(dict(case.formulated)))
                     except ProgramFault as fault:
                         case = replace(faulty(query, "program", str(fault)), formulated=case.formulated)
                 yield query, case
 
     def _formulate(self, query: Query) -> Case:
-        begun = _begun(query)
+        case = begun(query)
         try:
-            return replace(begun, formulated=self.evaluator.agent.formulate(self.program, query.text))
+            return replace(case, formulated=self.evaluator.agent.formulate(self.program, query.text))
         except AgentFailure as failure:
-            return replace(begun, score=0.0, stage="agent", reason=str(failure))
+            return replace(case, score=0.0, stage="agent", reason=str(failure))
         except InfrastructureError as error:
             return faulty(query, "infrastructure", str(error))
 
-    def _answer(self, asked: tuple[Query, Case]) -> Case:
-        query, case = asked
+    def answer(self, query: Query, case: Case, read_again: Callable[[dict[str, JSON]], str]) -> Case:
+        """Return the case answered and scored, or played; one that is over stays as it is."""
         if not _is_open(case):
             return case
         try:
+            if self.evaluator.environments is not None:
+                return self._played(query, case, read_again)
             answer = self.evaluator.agent.respond(self.program, query.text, case.read)
             verdict = self.evaluator.scorer.score(query, case.read, answer)
+        except ProgramFault as fault:
+            return replace(faulty(query, "program", str(fault)), formulated=case.formulated)
         except AgentFailure as failure:
             return replace(case, score=0.0, stage="agent", reason=str(failure))
         except InfrastructureError as error:
             return replace(case, outcome="infrastructure", reason=str(error))
-        return replace(case, answer=answer, score=verdict.value, judgement=verdict.words)
+        return replace(
+            case, answer=answer, score=verdict.value, judgement=verdict.words, measures=dict(verdict.measures)
+        )
+
+    def _played(self, query: Query, case: Case, read_again: Callable[[dict[str, JSON]], str]) -> Case:
+        environments, agent = self.evaluator.environments, self.evaluator.agent
+        assert environments is not None
+        game = play(cast("Actor", agent), environments, self.program, query, case.read, read_again)
+        return replace(case, answer=game.transcript, score=float(game.won), measures={"steps": game.steps})
 
     def _probe(self, memory: Scope, completions: Completions, fields: dict[str, JSON]) -> str | None:
         """Read once more; whatever goes wrong costs the answer to a question that nobody is scored on."""
@@ -215,14 +219,32 @@ class Visit:
         return replace(case, stage="answer") if value < LOW or value <= case.score else case
 
 
+@dataclass(slots=True)
+class Reader:
+    """Reads a memory, one read at a time, and measures it."""
+
+    memory: Scope
+    completions: Completions
+    gauge: Gauge
+    _turn: Lock = field(default_factory=Lock)
+
+    def read(self, fields: dict[str, JSON]) -> str:
+        """Return what the memory returns; raises as `Scope.read`."""
+        with self._turn, self.gauge.measuring(self.completions):
+            text = self.memory.read(fields)
+        self.gauge.chars += len(text)
+        return text
+
+
 def faulty(query: Query, outcome: Literal["program", "infrastructure"], reason: str) -> Case:
     """Return the case of a query that could not be asked."""
     if outcome == "program":
-        return replace(_begun(query), outcome=outcome, score=0.0, stage="program", reason=reason)
-    return replace(_begun(query), outcome=outcome, reason=reason)
+        return replace(begun(query), outcome=outcome, score=0.0, stage="program", reason=reason)
+    return replace(begun(query), outcome=outcome, reason=reason)
 
 
-def _begun(query: Query) -> Case:
+def begun(query: Query) -> Case:
+    """Return the case of a query that nothing has been done for yet."""
     return Case(query.id, query.scope, query.category, outcome="scored", score=None, question=query.text)
 
 

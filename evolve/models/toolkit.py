@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 from evolve.errors import ProgramFault, RequestRefused
-from evolve.models.base import Ask, Message, Request
+from evolve.models.base import Ask, Message, Reply, Request
 from evolve.types import JSON
 
 ROLES = ("system", "user", "assistant")
@@ -15,17 +15,17 @@ LEAST_TOKENS = 16
 FORMATS: Mapping[str, Mapping[str, JSON] | None] = {"text": None, "json_object": {"type": "object"}}
 
 
-def completions(ask: Ask) -> Callable[[list[JSON], dict[str, JSON]], str]:
-    """Return what answers `llm_completion(messages, **kwargs)` through `ask`, with the text of the reply.
+def completions(ask: Ask) -> Callable[[list[JSON], dict[str, JSON]], Reply]:
+    """Return what answers `llm_completion(messages, **kwargs)` through `ask`.
 
     It raises ProgramFault for what cannot be asked and for what the provider refuses; whatever else `ask` raises passes
     through.
     """
 
-    def answer(messages: list[JSON], kwargs: dict[str, JSON]) -> str:
+    def answer(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
         request = _request(messages, kwargs)
         try:
-            return ask(request).text
+            return ask(request)
         except RequestRefused as refusal:
             raise ProgramFault("raised", f"llm_completion: {refusal}") from None
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from evolve.types import Query
@@ -13,9 +14,11 @@ class Verdict:
     """What a scorer says of one answered query."""
 
     value: float
-    """0 to 1."""
+    """At most 1, and 0 or more but for rubrics with negative criteria."""
     words: str = ""
     """Why, where a judge says it."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """What else was measured of the same answer, by name."""
 
 
 class Scorer(Protocol):

@@ -44,15 +44,32 @@ def support(query: Query, text: str) -> float:
     occur in the text word for word, and the evidences are averaged: a turn cut in half by a chunk boundary counts
     about half, the same words scattered over other turns count nothing. Evidence without a word is left out. A
     query without evidence counts the share of the distinct words of its gold answer, articles left out, that occur
-    anywhere in the text; without an answer either it is 0. Text added after a space never lowers the value.
+    anywhere in the text, of several right answers the largest share; without an answer either it is 0. Text added
+    after a space never lowers the value.
     """
-    evidence = [shingles for item in query.evidence if (shingles := _shingles(item.text))]
+    evidence = _evidence(query)
     if not evidence:
-        answer = set(words(query.answer))
-        wanted = answer - _ARTICLES or answer
-        return len(wanted & set(words(text))) / len(wanted) if wanted else 0.0
+        return max(_share(gold, text) for gold in (query.answer, *query.aliases))
     joined = _joined(text)
     return sum(sum(shingle in joined for shingle in shingles) / len(shingles) for shingles in evidence) / len(evidence)
+
+
+def recall(query: Query, text: str) -> float | None:
+    """Return the share of the query's gold evidence that stands whole in the text; None where it has no evidence."""
+    evidence, joined = _evidence(query), _joined(text)
+    if not evidence:
+        return None
+    return sum(all(shingle in joined for shingle in shingles) for shingles in evidence) / len(evidence)
+
+
+def _evidence(query: Query) -> list[tuple[str, ...]]:
+    return [shingles for item in query.evidence if (shingles := _shingles(item.text))]
+
+
+def _share(gold: str, text: str) -> float:
+    answer = set(words(gold))
+    wanted = answer - _ARTICLES or answer
+    return len(wanted & set(words(text))) / len(wanted) if wanted else 0.0
 
 
 @lru_cache(maxsize=1_024)

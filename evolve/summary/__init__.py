@@ -10,22 +10,13 @@ from evolve.evaluation.statistics import mean_interval, paired_difference, permu
 from evolve.population import SEED, Candidate, added
 from evolve.summary.costs import CandidateCost, Costs, candidate_cost, costs, paid
 from evolve.summary.losses import Lost, lost
+from evolve.tasks import traits
+from evolve.traits import scorer_traits
 from evolve.types import Cost
 
 if TYPE_CHECKING:
     from evolve.config import ModelTable
     from evolve.folder import Run
-
-SCORERS: Mapping[str, str] = {
-    "support": "Support is the share of a question's gold evidence that the memory's answer contains (of the gold "
-    "answer's words, where a task gives no evidence). It measures retrieval: {answered}",
-    "f1": "F1 compares the words of the agent's answer with those of the gold answer: their overlap, which pays "
-    "neither for words that are missing nor for words too many.",
-    "exact": "Exact is the share of answers that are the gold answer, case, punctuation and articles aside.",
-    "judge": "Judge is the share of answers that a model found right. It is that model's opinion: `evolve inspect RUN "
-    "CANDIDATE` shows its words.",
-}
-"""What a score means, by the scorer's name."""
 
 
 class Score(TypedDict):
@@ -124,7 +115,7 @@ def summary(run: Run) -> Summary:
         task=started.task if started else config.task,
         agent=started.agent if started else agent_name(config.models.agent),
         models={role: table.model for role, table in config.models.by_role.items()},
-        scorer=started.scorer if started else config.resolved().evaluation.scorer or "",
+        scorer=started.scorer if started else config.evaluation.scorer or "",
         sandbox=started.sandbox if started else config.sandbox.kind,
         queries=dict(started.queries) if started else {},
         seeds=[seed.id for seed in population.seeds],
@@ -140,17 +131,23 @@ def summary(run: Run) -> Summary:
 
 
 def score(scores: Mapping[str, float]) -> Score | None:
-    """Return the mean with its interval, None for no scores."""
+    """Return the mean with its interval, None for no scores.
+
+    Single scores may be below 0 (rubrics with negative criteria); a mean is reported within 0 and 1, as HealthBench's.
+    """
     interval = mean_interval(list(scores.values()))
-    return Score(mean=interval.mean, n=interval.n, low=interval.low, high=interval.high) if interval else None
+    if interval is None:
+        return None
+    mean, low, high = (min(1.0, max(0.0, value)) for value in (interval.mean, interval.low, interval.high))
+    return Score(mean=mean, n=interval.n, low=low, high=high)
 
 
-def meaning(scorer: str, agent: str) -> str:
-    """Return in words what a score is, and what it is not."""
+def meaning(scorer: str, agent: str, task: str) -> str:
+    """Return in words what a score of a task is, and what it is not."""
     answered = (
         "no model has answered a question." if agent == "extractive" else "what the agent answered is not scored."
     )
-    return SCORERS[scorer].format(answered=answered)
+    return scorer_traits(scorer, traits(task)).means.format(answered=answered)
 
 
 def agent_name(agent: str | ModelTable) -> str:

@@ -48,7 +48,7 @@ def read_options(model: type[OptionsT], given: Mapping[str, JSON], *, task: str)
         return model.model_validate(dict(given))
     except ValidationError as error:
         wrong = str(error.errors()[0]["loc"][0])
-        expected = model.model_fields[wrong].description
+        expected = " ".join((model.model_fields[wrong].description or "").split())
         raise ConfigError(f"Task {task!r}, option {wrong!r}: found {given[wrong]!r}. Expected: {expected}") from None
 
 
@@ -130,6 +130,12 @@ def _check(name: str, episodes: Sequence[Episode], queries: Sequence[Query], hel
         )
 
 
+def _identity(query: Query) -> dict[str, JSON]:
+    """Return the query's fields; what only some tasks have is left out where it is empty, so that digests last."""
+    fields: dict[str, JSON] = asdict(query)
+    return {name: value for name, value in fields.items() if value or name not in ("aliases", "details")}
+
+
 def _digest(
     name: str,
     options: Mapping[str, JSON],
@@ -141,7 +147,7 @@ def _digest(
         "name": name,
         "options": dict(options),
         "episodes": [asdict(episode) for episode in episodes],
-        "queries": [asdict(query) for query in queries],
+        "queries": [_identity(query) for query in queries],
         "held_out": sorted(held_out),
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -7,6 +7,7 @@ import http.client
 import os
 import tempfile
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from evolve.errors import PrerequisiteError
@@ -24,27 +25,40 @@ def data_folder() -> Path:
     return (Path(cache) if cache else Path.home() / ".cache") / "evolve"
 
 
-def data_file(relative: str, *, url: str, sha256: str, licence: str) -> Path:
-    """Return the path of a benchmark file, downloading it from `url` when it is not in the data folder.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of a benchmark, and where it is published."""
 
-    The content always has the checksum `sha256`. Raises `PrerequisiteError` where it has not, or cannot be had.
+    path: str
+    """Below the data folder."""
+    url: str
+    sha256: str
+    """Hexadecimal; "" where none is known, for a file whose address names a version that does not change."""
+    licence: str
+
+
+def data_file(source: Source) -> Path:
+    """Return the path of a benchmark file, downloading it when it is not in the data folder.
+
+    The content has the source's checksum, where one is known. Raises `PrerequisiteError` where it has not, or cannot
+    be had.
     """
-    path = data_folder() / relative
-    by_hand = f"Put the file from {url} at {path} by hand (licence {licence})"
+    path = data_folder() / source.path
+    by_hand = f"Put the file from {source.url} at {path} by hand (licence {source.licence})"
     if path.is_file():
-        if (found := _sha256(path)) != sha256:
+        if source.sha256 and (found := _sha256(path)) != source.sha256:
             raise PrerequisiteError(
-                f"{path} is not the expected file: found sha256 {found[:12]}..., expected {sha256[:12]}.... "
+                f"{path} is not the expected file: found sha256 {found[:12]}..., expected {source.sha256[:12]}.... "
                 f"Delete it to have it downloaded again. {by_hand}."
             )
         return path
     try:
-        _download(url, path, sha256)
+        _download(source.url, path, source.sha256)
     except (OSError, http.client.HTTPException) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise PrerequisiteError(
-            f"{path} is missing, and downloading it from {url} failed: {reason}. {by_hand}, or set EVOLVE_DATA to the "
-            "folder that has it."
+            f"{path} is missing, and downloading it from {source.url} failed: {reason}. {by_hand}, or set EVOLVE_DATA "
+            "to the folder that has it."
         ) from None
     return path
 
@@ -58,7 +72,7 @@ def _download(url: str, path: Path, sha256: str) -> None:
         with os.fdopen(handle, "wb") as target, urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as source:
             while chunk := source.read(CHUNK_BYTES):
                 target.write(chunk)
-        if (found := _sha256(partial)) != sha256:
+        if sha256 and (found := _sha256(partial)) != sha256:
             raise OSError(f"the download has sha256 {found[:12]}..., expected {sha256[:12]}...")
         partial.replace(path)
     finally:

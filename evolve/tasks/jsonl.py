@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import Field
 
 from evolve.errors import ConfigError, DataError
 from evolve.tasks.base import Options, date_line, hold_out, make_task, read_options
+from evolve.tasks.family import Family
 from evolve.types import JSON, Episode, Evidence, Query, Task
 
 FILES = ("task.toml", "episodes.jsonl", "queries.jsonl")
 EPISODE_FIELDS = ("id", "scope", "text", "time")
-QUERY_FIELDS = ("id", "scope", "question", "answer", "evidence", "category", "split")
+QUERY_FIELDS = ("id", "scope", "question", "answer", "aliases", "evidence", "category", "split")
+_COPIED = "good values: a task of questions with answers, such as locomo or chronicle"
 COMMENTS = ("//", "#")
 """A line that starts with one of these is skipped, as is an empty one."""
 
@@ -48,36 +50,120 @@ class _Lived:
     line: int
 
 
-def load_folder(folder: Path, options: Mapping[str, JSON]) -> Task:
-    """Load a task folder; raises `DataError` with file, line, field and what is wrong, and loads nothing then.
+class FolderTask(Family[FolderOptions]):
+    """A task folder, whose `task.toml` has been read."""
 
-    Held out: the queries with `"split": "test"`; where there are none, `test_share` of the queries, as whole scopes
-    from 4 scopes on.
-    """
+    options_model = FolderOptions
+
+    def __init__(self, folder: Path, title: str, options: FolderOptions) -> None:
+        super().__init__(options)
+        self._folder = folder
+        self._title = title
+
+    def load(self) -> Task:
+        """Load the episodes and queries; raises `DataError` with file, line, field and what is wrong.
+
+        Held out: the queries with `"split": "test"`; where there are none, `test_share` of the queries, as whole scopes
+        from 4 scopes on.
+        """
+        episodes = _episodes(self._folder / "episodes.jsonl")
+        queries, test = _queries(self._folder / "queries.jsonl", episodes)
+        chosen = self.options
+        held_out = test or hold_out(queries, share=chosen.test_share, seed=chosen.seed)
+        return make_task(
+            self._title, options=chosen.model_dump(), episodes=episodes, queries=queries, held_out=held_out
+        )
+
+
+def open_folder(folder: Path, options: Mapping[str, JSON]) -> FolderTask:
+    """Return the task in a folder; raises `DataError` for what is wrong with its `task.toml`."""
     table = _table(folder / "task.toml")
     name = table.pop("name", None)
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"task.toml, field 'name': found {_shown(name)}, expected a string that is not empty.")
-    chosen = read_options(FolderOptions, {**table, **options}, task=name)
-    episodes = _episodes(folder / "episodes.jsonl")
-    queries, test = _queries(folder / "queries.jsonl", episodes)
-    held_out = test or hold_out(queries, share=chosen.test_share, seed=chosen.seed)
-    return make_task(name, options=chosen.model_dump(), episodes=episodes, queries=queries, held_out=held_out)
+    return FolderTask(folder, name, read_options(FolderOptions, {**table, **options}, task=name))
 
 
 def init_folder(folder: Path) -> list[Path]:
     """Write a commented example that runs as it is, and return its files; refuses a folder that is not empty."""
+    _refuse_full(folder)
+    return _write(folder, {name: _example(name) for name in FILES})
+
+
+def copy_folder(folder: Path, family: Family[Any]) -> list[Path]:
+    """Write a built-in task as a folder that loads to equal episodes and queries, and return its files.
+
+    Raises `ConfigError` for a folder that is not empty and for a task that is more than questions with answers, and
+    what `Family.load` raises.
+    """
+    _refuse_full(folder)
+    if family.traits.interactive:
+        raise ConfigError(
+            f"Task {family.name!r} is played in an environment, which a task folder has none of; {_COPIED}."
+        )
+    task = family.load()
+    for query in task.queries:
+        if query.details or not query.answer.strip():
+            raise ConfigError(
+                f"Task {family.name!r}, query {query.id!r}: more than an answer decides its score, and a task folder "
+                f"has no scorer of its own; {_COPIED}."
+            )
+    about = [f"The built-in task {family.name}, with the options {json.dumps(dict(task.options))}."]
+    about += [f"The licence of {source.url}: {source.licence}." for source in family.sources]
+    episodes = [{"id": e.id, "scope": e.scope, "text": e.text} for e in task.episodes]
+    queries = [_as_record(query, held_out=query.id in task.held_out) for query in task.queries]
+    title = json.dumps(folder.absolute().name or family.name)
+    return _write(
+        folder,
+        {
+            "task.toml": "".join(f"# {line}\n" for line in about) + f"\nname = {title}\n",
+            "episodes.jsonl": _lines(_comments("episodes.jsonl"), episodes),
+            "queries.jsonl": _lines(_comments("queries.jsonl"), queries),
+        },
+    )
+
+
+def _as_record(query: Query, *, held_out: bool) -> Record:
+    """Return a query as it stands in queries.jsonl, without the fields that are empty."""
+    record: Record = {
+        "id": query.id,
+        "scope": query.scope,
+        "question": query.text,
+        "answer": query.answer,
+        "aliases": list(query.aliases),
+        "evidence": [{"episode": item.episode, "text": item.text} for item in query.evidence],
+        "category": query.category,
+        "split": "test" if held_out else "",
+    }
+    return {field: value for field, value in record.items() if value}
+
+
+def _example(name: str) -> str:
+    return (resources.files("evolve.tasks") / "example" / name).read_text(encoding="utf-8")
+
+
+def _comments(name: str) -> str:
+    """Return what the example says of a file's fields."""
+    return _example(name).split("\n\n")[0].split("\n//\n// The example")[0]
+
+
+def _lines(comments: str, records: Iterable[Mapping[str, JSON]]) -> str:
+    return "\n".join([comments, "", *(json.dumps(record, ensure_ascii=False) for record in records), ""])
+
+
+def _refuse_full(folder: Path) -> None:
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigError(f"{folder} is not empty; name a new folder for the task.")
+
+
+def _write(folder: Path, contents: Mapping[str, str]) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise ConfigError(f"{folder} is not empty; name a new folder for the task.")
-        example = resources.files("evolve.tasks") / "example"
-        paths = [folder / name for name in FILES]
-        for path in paths:
-            path.write_bytes((example / path.name).read_bytes())
+        for name, content in contents.items():
+            (folder / name).write_text(content, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ConfigError(f"{folder} cannot be made a task folder: {error.strerror}; name another one.") from None
-    return paths
+    return [folder / name for name in contents]
 
 
 def _table(path: Path) -> Record:
@@ -140,6 +226,7 @@ def _queries(path: Path, episodes: Sequence[Episode]) -> tuple[tuple[Query, ...]
             scope=scope,
             text=_string(record, "question"),
             answer=_string(record, "answer"),
+            aliases=_aliases(record.get("aliases", [])),
             evidence=_evidence(record.get("evidence", []), scopes[scope]),
             category=_string(record, "category", default=""),
         )
@@ -152,6 +239,12 @@ def _queries(path: Path, episodes: Sequence[Episode]) -> tuple[tuple[Query, ...]
     if len(test) == len(rows):
         raise DataError(f'{path.name}: every query says "split": "test"; leave some without it to search with.')
     return tuple(query for query, _ in rows), test
+
+
+def _aliases(listed: JSON) -> tuple[str, ...]:
+    if not isinstance(listed, list) or not all(isinstance(each, str) and each.strip() for each in listed):
+        _wrong("aliases", listed, "a list of strings that are not empty")
+    return tuple(str(each) for each in listed)
 
 
 def _evidence(listed: JSON, episodes: Sequence[Episode]) -> tuple[Evidence, ...]:

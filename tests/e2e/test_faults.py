@@ -17,6 +17,8 @@ from evolve.program import load
 from evolve.session import find_program, open_run
 from evolve.tasks import load as load_task
 
+pytestmark = pytest.mark.alone
+
 SMALL = [
     *("--set", "task_options.lives=2", "--set", "task_options.sessions=16", "--set", "task_options.queries=10"),
     *("--set", "search.seeds=['bm25','hybrid']", "--set", "evaluation.static=6", "--set", "evaluation.rotating=2"),

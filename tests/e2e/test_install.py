@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).parents[2]
 HEAVY = ("ray", "docker", "chromadb", "openai", "anthropic", "optuna", "git", "numpy", "pydantic", "rich")
 

@@ -19,6 +19,8 @@ import pytest
 from evolve.events import AttemptEnded, Event, Measured
 from evolve.journal import Journal, canonical
 
+pytestmark = pytest.mark.alone
+
 POINTS = 20
 """Kills spread over one run; each is resumed to the end."""
 LAST_EVENTS = 6

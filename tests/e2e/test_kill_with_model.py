@@ -19,6 +19,8 @@ from evolve.testing.model_server import ModelServer
 from evolve.testing.weak_models import speak
 from evolve.testing.weak_runs import weak_run
 
+pytestmark = pytest.mark.alone
+
 CONCURRENCY = 4
 CHANGES: dict[str, Any] = {"workers": 1, "models__concurrency": CONCURRENCY, "budget__candidates": 2}
 DRIVER = """

@@ -13,6 +13,8 @@ import pytest
 from evolve.config import Limits
 from evolve.sandbox.docker import LABEL, DockerSandbox, connect
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def client() -> Iterator[Any]:

@@ -10,7 +10,7 @@ import pytest
 from evolve.folder import open_run
 from evolve.operators.change import read_change
 from evolve.program import parse
-from evolve.tasks.chronicle.world import SUBTASKS, Subtask
+from evolve.tasks.families.chronicle.world import SUBTASKS, Subtask
 from evolve.testing.planted.hunt import hunt
 from evolve.testing.planted.reflector import reply_with, stages_shown
 from evolve.testing.planted.rewrites import LIBRARY

@@ -9,11 +9,8 @@ from typing import Any
 
 import pytest
 
+from evolve.comparison import chosen_programs, compare
 from evolve.config import Config
-from evolve.evaluation.splits import Work
-from evolve.program import load
-from evolve.session import find_program, measuring
-from evolve.tasks import load as load_task
 from evolve.testing.diary import write_diary
 from evolve.testing.model_server import ModelServer
 from evolve.testing.small_model import small_model
@@ -76,15 +73,12 @@ def test_a_run_with_a_small_model_as_agent_finishes(tmp_path: Path, address: str
 def test_one_evaluation_by_anthropics_api(tmp_path: Path, address: str) -> None:
     """Nothing holds the model to a schema there: what it breaks is mended, asked again, or recorded as its failure."""
     write_diary(tmp_path / "diary", scopes=1, sessions=2, queries=2)
-    task = load_task(str(tmp_path / "diary"), {})
     table: dict[str, Any] = {"model": "anthropic:small", "base_url": address, **SMALL}
     config = Config.checked(
         {"task": str(tmp_path / "diary"), "models": {"agent": table}, "sandbox": {"kind": "process"}}
     ).resolved()
-    with measuring(config, say=lambda line: None) as meter:
-        works = [Work(task.queries[0].scope, task.episodes, task.queries)]
-        evaluation = meter.evaluate(load(find_program("bm25")), works).evaluation
-    assert len(evaluation.cases) == len(task.queries)
+    evaluation = compare(config, chosen_programs("bm25"), "static", workers=1).results["bm25"].evaluation
+    assert evaluation.cases
     for case in evaluation.cases:
         assert case.outcome in OUTCOMES
         assert case.outcome != "infrastructure", case.reason

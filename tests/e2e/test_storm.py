@@ -15,6 +15,8 @@ from evolve.testing.model_server import Faults, ModelServer
 from evolve.testing.weak_models import speak
 from evolve.testing.weak_runs import model, weak_run
 
+pytestmark = pytest.mark.alone
+
 MOST_CALLS = 1.6
 """Times the calls of a calm run."""
 

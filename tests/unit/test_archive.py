@@ -178,10 +178,13 @@ def test_the_locks_of_a_killed_git_are_removed(archive: Archive) -> None:
     assert not lock.exists()
 
 
-def test_a_file_in_its_place_is_said(archive: Archive) -> None:
+def test_a_file_in_its_place_is_said(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive.path.write_text("not a folder")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     with pytest.raises(RunFolderError, match=r"lineage\.git"):
         commit(archive, "c000")
+    assert not list(Path.cwd().iterdir()), "no repository is made in the working folder instead"
 
 
 def test_nobody_signs_but_evolve(archive: Archive) -> None:

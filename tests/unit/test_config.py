@@ -204,6 +204,8 @@ def test_one_seed_is_the_first() -> None:
     [
         (['search.operators=["reflect"]'], "'reflect', which needs a model: set models.reflector"),
         (["evaluation.scorer=judge"], "set models.judge"),
+        (["evaluation.scorer=bleu"], "good values: support, f1, exact, judge"),
+        (["models.agent=scripted"], "this task asks questions"),
         (["evaluation.scorer=f1"], "the extractive agent gives none"),
         (["models.embedding=anthropic:x"], "Anthropic has no embedding models"),
     ],

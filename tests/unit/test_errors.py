@@ -18,6 +18,7 @@ CODES = {
     "RunFolderError": 4,
     "InfrastructureError": 1,
     "SandboxError": 1,
+    "EnvironmentFault": 1,
     "ProviderError": 1,
     "RequestRefused": 1,
     "ModelDeclined": 1,

@@ -6,9 +6,11 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
-from evolve.config import EXTRACTIVE, Config
+from evolve.config import EXTRACTIVE, SCRIPTED, Config
 from evolve.program.contract import IMPORTS, INSTRUCTIONS, METHODS
 from evolve.program.syntax import MAX_BYTES
+from evolve.tasks import traits
+from evolve.traits import scorer_traits
 
 VERSION = "v1"
 """Of the text; a text that changes gets a new number, because replies are kept by prompt."""
@@ -28,16 +30,12 @@ _LLM = (
     "and descriptions, and the program's instruction constants. It answers briefly unless they say otherwise."
 )
 _NOT_READ = "The task agent does not read the instruction constants: changing them changes nothing."
-_SCORERS = {
-    "support": "A case scores the share of the gold evidence, 0 to 1, that stands word for word in what `read` "
-    "returned (runs of 4 words are compared; where there is no gold evidence, the words of the gold answer). Other "
-    "text costs nothing but room.",
-    "f1": "A case scores 0 to 1: F1 over the words that the agent's answer and the gold answer share, without case, "
-    "punctuation and articles. Gold answers are short, so every needless word costs.",
-    "exact": "A case scores 1 where the agent's answer equals the gold answer without case, punctuation and articles, "
-    "else 0.",
-    "judge": "A case scores 1 where a judge finds that the agent's answer says what the gold answer says, else 0.",
-}
+_SCRIPTED = (
+    "The task agent of this run is no language model but a script that plays household games. It fills fields by the "
+    "words in their names: date, people, keywords, facts, summary, text. It works through its goal and looks for what "
+    "it needs in the places that `read` names for it first, most often named first, then in the others as listed. It "
+    "does not read the instruction constants: changing them changes nothing."
+)
 _FREEZES = {
     "": "",
     "instructions": "In this run the four instruction constants are frozen: what you change there is put back.\n\n",
@@ -49,12 +47,11 @@ _TUNE = " Another part of the search tunes them: declare a number rather than gu
 def constant_part(config: Config, *, follows_instructions: bool) -> str:
     """Return what every prompt of a run begins with; the configuration must be resolved."""
     scorer, limits = config.evaluation.scorer, config.sandbox.limits
-    assert scorer is not None
-    extractive = config.models.agent == EXTRACTIVE
+    llm = _LLM if follows_instructions else f"{_LLM} {_NOT_READ}"
     tunes = "tune" in (config.search.operators or ()) and config.search.freeze != "code"
     return _template().substitute(
-        agent=_EXTRACTIVE if extractive else _LLM if follows_instructions else f"{_LLM} {_NOT_READ}",
-        scorer=_SCORERS[scorer],
+        agent={EXTRACTIVE: _EXTRACTIVE, SCRIPTED: _SCRIPTED}.get(str(config.models.agent), llm),
+        scorer=scorer_traits(scorer, traits(config.task)).says,
         methods=", ".join(f"`def {name}({', '.join(arguments)})`" for name, arguments in METHODS.items()),
         read_chars=f"{limits.read_chars:,}",
         instructions=", ".join(f"`{name}`" for name in INSTRUCTIONS),

@@ -104,8 +104,8 @@ def write_section(writes: Sequence[Write], failed: Sequence[Case], gold: Mapping
 
 
 def gold_pieces(query: Query) -> list[Piece]:
-    """The gold answer and its evidence."""
-    pieces: list[Piece] = ["Gold answer: ", Long(query.answer), "\n"]
+    """The gold answer, where the task has one, and its evidence."""
+    pieces: list[Piece] = ["Gold answer: ", Long(query.answer), "\n"] if query.answer else []
     for item in query.evidence:
         pieces += [f"Gold evidence, in episode {item.episode}:\n", *_tagged("evidence", item.text)]
     return pieces
@@ -122,7 +122,7 @@ def outcome_pieces(case: Case) -> list[Piece]:
     if case.answer and case.answer != case.read:
         pieces += ["The agent answered: ", Long(case.answer), "\n"]
     if case.judgement:
-        pieces += ["The judge said: ", Long(case.judgement), "\n"]
+        pieces += ["Why: ", Long(case.judgement), "\n"]
     return pieces
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from evolve.events import Event
 from evolve.population import SEED, Population
 from evolve.session import run
-from evolve.tasks.chronicle.world import Subtask
+from evolve.tasks.families.chronicle.world import Subtask
 from evolve.testing.model_server import ModelServer
 from evolve.testing.planted.optimum import BEST, measuring, planted_config, rewritten
 from evolve.testing.planted.reflector import reflect

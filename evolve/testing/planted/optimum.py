@@ -14,7 +14,7 @@ from evolve.evaluation.splits import make_splits
 from evolve.program import parse
 from evolve.sandbox import open_sandbox
 from evolve.tasks import load
-from evolve.tasks.chronicle.world import Subtask
+from evolve.tasks.families.chronicle.world import Subtask
 from evolve.testing.planted.rewrites import LIBRARY
 from evolve.testing.planted.start import START
 

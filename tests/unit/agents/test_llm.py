@@ -19,6 +19,8 @@ WORDS = {
         "extract": "69914f2148c05cec",
         "formulate": "450f18c0b745ff2d",
         "respond": "454d6a94c7bdf12e",
+        "respond_fully": "998c684b8e2e1dae",
+        "act": "6de781108d9f26ac",
     }
 }
 EPISODE = Episode("e1", "s1", "Date: 8 May\n\nAnn: I pay $5 for ${tea}.")

@@ -146,7 +146,7 @@ def test_the_worst_cases_tell_what_was_read_answered_and_judged(
     for told in (
         "read 14 characters: something else",
         "answered: in Rome",
-        "judge: The gold answer is Oslo.",
+        "why: The gold answer is Oslo.",
         "lost at read: in the memory, not returned by read",
     ):
         assert told in worst

@@ -139,7 +139,7 @@ def test_check_asks_nobody_where_a_key_or_a_price_is_missing(
     out = capsys.readouterr().out
     assert "missing   model anthropic:other (reflector): export ANTHROPIC_API_KEY" in out
     assert "wrong     model openai:weak (agent, toolkit, judge): no price is known, and budget.usd needs one" in out
-    assert "answer" not in out
+    assert "all of them answer" not in out
     assert provider.server.arrivals == ()
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from evolve.cli.main import main
 from evolve.paths import seeds_dir
+from evolve.tasks import load
 
 SMALL = ("--set", "task_options.lives=2", "--set", "task_options.queries=10", "--set", "sandbox.kind=process")
 
@@ -47,6 +48,33 @@ def test_init_writes_a_task_and_names_the_next_command(tmp_path: Path, capsys: p
     assert sorted(path.name for path in written) == ["episodes.jsonl", "queries.jsonl", "task.toml"]
     assert "name" in tomllib.loads((folder / "task.toml").read_text())
     assert out.endswith(f"evolve run {folder}\n")
+
+
+def test_init_copies_a_built_in_task_with_its_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(tmp_path / "mine")
+    assert main(["init", folder, "--from", "chronicle", "--set", "task_options.lives=2"]) == 0
+    assert capsys.readouterr().out.endswith(f"evolve run {folder}\n")
+    copied, task = load(folder), load("chronicle", {"lives": 2})
+    assert (copied.episodes, copied.queries, copied.held_out) == (task.episodes, task.queries, task.held_out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--from", "locmo"], "--from 'locmo': not a built-in task; good values: "),
+        (["--from", "chronicle", "--set", "task_options.live=2"], "Did you mean 'lives'?"),
+        (["--set", "task_options.lives=2"], "add --from TASK"),
+    ],
+)
+def test_init_refuses_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["init", str(tmp_path / "mine"), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
+    assert message in error
+    assert not (tmp_path / "mine").exists()
 
 
 def test_check_lists_every_prerequisite(

@@ -69,7 +69,7 @@ def books() -> Books:
 def test_without_models_nothing_is_asked(process: Sandbox) -> None:
     evaluator = make_evaluator(config(), process, None)
     assert (evaluator.agent.name, evaluator.scorer.name) == ("extractive", "support")
-    assert (evaluator.call_llm, evaluator.call_embed, evaluator.oracle) == (no_completions, None, False)
+    assert (evaluator.complete, evaluator.call_embed, evaluator.oracle) == (no_completions, None, False)
 
 
 def test_every_role_is_asked_through_the_account(process: Sandbox, books: Books) -> None:
@@ -100,7 +100,7 @@ def test_the_scorer_and_the_oracle_are_as_configured(process: Sandbox, books: Bo
 def test_a_toolkit_model_alone_serves_programs_only(process: Sandbox, books: Books) -> None:
     evaluator = make_evaluator(config(models={"toolkit": "openai:small"}), process, Account(books))
     assert evaluator.agent.name == "extractive"
-    assert evaluator.call_llm([{"role": "user", "content": "hello"}], {}) == " In short: rain."
+    assert evaluator.complete([{"role": "user", "content": "hello"}], {}).text == " In short: rain."
     assert [request.messages for request in books.asked] == [(Message("user", "hello"),)]
     with pytest.raises(ProgramFault, match="messages is empty"):
-        evaluator.call_llm([], {})
+        evaluator.complete([], {})

@@ -20,6 +20,7 @@ from evolve.errors import (
 )
 from evolve.evaluation.evaluate import ATTEMPTS, MOST_CALLS
 from evolve.evaluation.splits import Work
+from evolve.models.base import Reply, Usage
 from evolve.testing.programs import program
 from evolve.types import JSON, Episode, Evaluation, Evidence, Query
 
@@ -205,13 +206,13 @@ def test_a_completion_that_fails_is_tried_again_with_its_scope(
 ) -> None:
     calls: list[list[JSON]] = []
 
-    def complete(messages: list[JSON], kwargs: dict[str, JSON]) -> str:
+    def complete(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
         calls.append(messages)
         if len(calls) == 2:
             raise ProviderError("nobody answers")
-        return "yes"
+        return Reply("yes", Usage(3, 0, 0, 1), 0.0)
 
-    evaluation = measure(source, [work()], scripted(asks_model=asks_model), call_llm=complete)
+    evaluation = measure(source, [work()], scripted(asks_model=asks_model), complete=complete)
     assert outcomes(evaluation) == [GOOD] * 3
     # One call a write or a read; the reads before the one that failed are not asked again.
     assert len(calls) == (5 if source == COMPLETES_ON_WRITE else 4)
@@ -224,7 +225,7 @@ def test_a_completion_that_fails_every_time_is_no_score(measure: Measure, script
         calls.append(messages)
         raise ProviderError("nobody answers")
 
-    evaluation = measure(COMPLETES_ON_WRITE, [work()], scripted(), call_llm=complete)
+    evaluation = measure(COMPLETES_ON_WRITE, [work()], scripted(), complete=complete)
     assert outcomes(evaluation) == [LOST] * 3
     assert evaluation.cases[0].reason == "nobody answers"
     assert len(calls) == ATTEMPTS
@@ -270,7 +271,7 @@ def test_what_ends_a_run_passes_out_of_a_programs_own_calls(
         raise ENDS[0]
 
     with pytest.raises(BudgetSpent) as caught:
-        measure(source, [work("a"), work("b")], scripted(asks_model=asks_model), call_llm=ends, call_embed=ends)
+        measure(source, [work("a"), work("b")], scripted(asks_model=asks_model), complete=ends, call_embed=ends)
     assert caught.value is ENDS[0]
     assert threads() == []
 

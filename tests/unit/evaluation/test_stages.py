@@ -15,6 +15,7 @@ from evolve.agents.extractive import ExtractiveAgent
 from evolve.errors import AgentFailure, ProviderError
 from evolve.evaluation.splits import Work
 from evolve.evaluation.stages import SAMPLE, gold_text, is_cut
+from evolve.models.base import Reply, Usage
 from evolve.program.interfaces import uses_raw_text
 from evolve.scoring import SupportScorer
 from evolve.testing.programs import program
@@ -185,17 +186,17 @@ COMPLETES = program(read="self.toolkit.llm_completion([])\n" + WORDS_OF_QUERY.re
 def test_a_probe_makes_no_completion_unless_the_oracle_may_ask(measure: Measure, scripted: Agent) -> None:
     calls: list[object] = []
 
-    def complete(messages: list[JSON], kwargs: dict[str, JSON]) -> str:
+    def complete(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
         calls.append(messages)
-        return "yes"
+        return Reply("yes", Usage(), 0.0)
 
     def told(question: str, read: str) -> str:
         return "the dog Rex" if "shelter" in read else "I do not know."
 
-    evaluation = measure(COMPLETES, [WORK], scripted(responds=told), call_llm=complete)
+    evaluation = measure(COMPLETES, [WORK], scripted(responds=told), complete=complete)
     assert stages(evaluation) == ["unknown"]
     assert len(calls) == 1
-    evaluation = measure(COMPLETES, [WORK], scripted(responds=told), call_llm=complete, oracle=True)
+    evaluation = measure(COMPLETES, [WORK], scripted(responds=told), complete=complete, oracle=True)
     assert stages(evaluation) == ["read"]
     assert len(calls) == 3
 

@@ -19,7 +19,7 @@ def asked(messages: list[JSON], **kwargs: JSON) -> Request:
         requests.append(request)
         return Reply("forty-two", Usage(), 0.0)
 
-    assert completions(ask)(messages, kwargs) == "forty-two"
+    assert completions(ask)(messages, kwargs).text == "forty-two"
     return requests[0]
 
 

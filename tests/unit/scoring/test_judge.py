@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from evolve.errors import BudgetSpent, ConfigError, InfrastructureError, ProviderError, RequestRefused
+from evolve.errors import BudgetSpent, InfrastructureError, ProviderError, RequestRefused
 from evolve.models.base import Reply, Request, Usage
-from evolve.scoring import ExactScorer, F1Scorer, Judge, Scorer, SupportScorer, Verdict, make_scorer
+from evolve.scoring import ExactScorer, F1Scorer, GenerousJudge, Judge, Scorer, SupportScorer, Verdict, make_scorer
 from evolve.types import Evidence, Query
 
 QUERY = Query("q1", "s1", "When did Ann go?", "7 May 2023", (Evidence("e1", "I went yesterday"),))
@@ -52,6 +54,25 @@ def test_the_judge_is_shown_question_reference_and_answer_and_nothing_of_the_mem
     assert request.schema["additionalProperties"] is False
 
 
+def test_other_right_answers_are_shown_where_there_are_any():
+    script = Script('{"reason": "", "correct": true}')
+    Judge(script).score(replace(QUERY, aliases=("May 7th", "the first Sunday in May")), "", "7/5")
+    assert script.requests[0].messages[1].text == (
+        "Question: When did Ann go?\n\nReference answer: 7 May 2023\n"
+        "As right as that, each by itself: May 7th; the first Sunday in May\n\nAnswer to check: 7/5"
+    )
+
+
+def test_the_generous_judge_differs_in_what_it_asks_for_alone():
+    strict, generous = Script('{"reason": "Same.", "correct": true}'), Script('{"reason": "Same.", "correct": true}')
+    assert GenerousJudge(generous).score(QUERY, "", "May") == Judge(strict).score(QUERY, "", "May")
+    (told, asked), (told_strictly, asked_strictly) = generous.requests[0].messages, strict.requests[0].messages
+    assert asked == asked_strictly
+    assert "touches on the same topic" in told.text
+    assert "the same subject is not enough" in told_strictly.text
+    assert (GenerousJudge.name, Judge.name) == ("judge_generous", "judge")
+
+
 def test_no_answer_is_wrong_without_a_call():
     script = Script()
     assert Judge(script).score(QUERY, "read", " \n").value == 0.0
@@ -87,9 +108,3 @@ def test_scorers_by_name():
     assert all(scorer.name == name for name, scorer in made.items())
     assert made["judge"].score(QUERY, "", "x").value == 1.0
     assert isinstance(make_scorer("f1", None), F1Scorer)
-
-
-@pytest.mark.parametrize(("name", "good"), [("bleu", "support, f1, exact, judge"), ("judge", "set models.judge")])
-def test_a_scorer_that_cannot_be_made_is_a_config_error(name: str, good: str):
-    with pytest.raises(ConfigError, match=good):
-        make_scorer(name, None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evolve.scoring import Scorer, SupportScorer, Verdict, support, words
+from evolve.scoring import Scorer, SupportScorer, Verdict, recall, support, words
 from evolve.types import Evidence, Query
 
 TURN = "I went to a support group yesterday and it was powerful"
@@ -46,6 +46,21 @@ def test_without_evidence_the_answers_words_count():
     assert support(query(answer="a"), "b a") == 1.0
     assert support(query(answer="?!"), "anything") == 0.0
     assert support(query("...", answer="Ghent"), "in Ghent") == 1.0
+
+
+def test_without_evidence_the_nearest_of_several_right_answers_counts():
+    several = Query("q1", "s1", "Where?", "the Low Countries", aliases=("Ghent", "Gent, Belgium"))
+    assert support(several, "we live in Ghent") == 1.0
+    assert support(several, "in Belgium") == 0.5
+    assert support(several, "in France") == 0.0
+
+
+def test_recall_is_the_share_of_evidence_that_stands_whole():
+    asked = query(TURN, "we moved to Ghent")
+    assert recall(asked, f"Ann: {TURN}! We moved; to Ghent.") == 1.0
+    assert recall(asked, f"{TURN[:-4]} we moved to Ghent") == 0.5
+    assert recall(asked, "") == 0.0
+    assert recall(query("..."), "...") is None
 
 
 def test_chinese_and_japanese_match_inside_a_sentence():

@@ -136,6 +136,6 @@ def test_a_journal_from_before_the_models_is_scored_by_support(tmp_path: Path) -
 
 
 def test_support_says_whether_a_model_has_answered() -> None:
-    assert meaning("support", "extractive").endswith("no model has answered a question.")
-    assert meaning("support", "openai:m").endswith("what the agent answered is not scored.")
-    assert "measures retrieval" not in meaning("f1", "openai:m")
+    assert meaning("support", "extractive", "locomo").endswith("no model has answered a question.")
+    assert meaning("support", "openai:m", "locomo").endswith("what the agent answered is not scored.")
+    assert "measures retrieval" not in meaning("f1", "openai:m", "locomo")

@@ -11,13 +11,13 @@ import pytest
 
 from evolve.tasks import load
 from evolve.tasks.base import MONTHS
-from evolve.tasks.chronicle.text.chat import EXCHANGES, GOODBYES, GREETINGS, JOINED
-from evolve.tasks.chronicle.text.counting import ACTIVITIES
-from evolve.tasks.chronicle.text.latest import ATTRIBUTES
-from evolve.tasks.chronicle.text.people import ACQUAINTANCES, FRIENDS, PERSONS, THIRDS
-from evolve.tasks.chronicle.text.recall import KINDS
-from evolve.tasks.chronicle.text.weekends import OUTINGS
-from evolve.tasks.chronicle.world import SUBTASKS
+from evolve.tasks.families.chronicle.text.chat import EXCHANGES, GOODBYES, GREETINGS, JOINED
+from evolve.tasks.families.chronicle.text.counting import ACTIVITIES
+from evolve.tasks.families.chronicle.text.latest import ATTRIBUTES
+from evolve.tasks.families.chronicle.text.people import ACQUAINTANCES, FRIENDS, PERSONS, THIRDS
+from evolve.tasks.families.chronicle.text.recall import KINDS
+from evolve.tasks.families.chronicle.text.weekends import OUTINGS
+from evolve.tasks.families.chronicle.world import SUBTASKS
 from evolve.types import Query, Task
 
 GOLDEN = "d9ed47476d682df66611799bfb6c3f1885565377fe173f00c1052389c7fd925e"

@@ -14,10 +14,10 @@ from datetime import date
 
 import pytest
 
-from evolve.tasks import load
+from evolve.tasks import load, open_family
 from evolve.tasks.base import MONTHS
-from evolve.tasks.chronicle.world import SUBTASKS
-from evolve.types import Query, Task
+from evolve.tasks.families.chronicle.world import SUBTASKS
+from evolve.types import JSON, Query, Task
 
 LIMIT = 3000
 STOP = frozenset(
@@ -181,3 +181,41 @@ def test_a_memory_that_picks_by_kind_beats_every_single_mechanism(scores: dict[t
     best = [max(scores[name, category] for name in MECHANISMS) for category in SUBTASKS]
     single = max(sum(scores[name, category] for category in SUBTASKS) for name in MECHANISMS)
     assert sum(best) > 1.7 * single
+
+
+def newest(lives: Lives, query: Query) -> str:
+    """Of the lines that match, those around the one that was said last."""
+    lines, scores = lives.lines[query.scope], lives.scores(query)
+    last = max(n for n in scores if scores[n] > 0.4 * max(scores.values()))
+    return _fill(line.text for line in lines[last : last + 2])
+
+
+def discreet(lives: Lives, query: Query) -> str:
+    """Best matching lines, without those that name the other person of the question."""
+    speaker, *others = re.findall(r"(?<!^)\b[A-Z][a-z]+", query.text)
+    lines = [lives.lines[query.scope][n].text for n in lives.ranked(query)]
+    return _fill(line for line in lines if not any(other in line for other in others if other != speaker))
+
+
+@pytest.fixture(scope="module")
+def guarded() -> dict[tuple[str, str], float]:
+    """Mean support by mechanism and category, lost where something forbidden was read."""
+    options: dict[str, JSON] = {"lives": 12, "subtasks": ["stale", "privacy"], "queries": 12}
+    task, scorer = load("chronicle", options), open_family("chronicle", options).scorer("support", None)
+    lives = Lives(task)
+    rows: dict[tuple[str, str], list[float]] = {}
+    for mechanism in (lexical, neighbours, recency, dates, newest, discreet):
+        for query in task.queries:
+            value = scorer.score(query, mechanism(lives, query), "").value
+            rows.setdefault((mechanism.__name__, query.category), []).append(value)
+    return {key: sum(values) / len(values) for key, values in rows.items()}
+
+
+@pytest.mark.parametrize(("category", "winner"), [("stale", "newest"), ("privacy", "discreet")])
+def test_what_has_ended_and_what_is_secret_needs_a_mechanism_of_its_own(
+    guarded: dict[tuple[str, str], float], category: str, winner: str
+) -> None:
+    others = {name: value for (name, asked), value in guarded.items() if asked == category and name != winner}
+    assert guarded[winner, category] > 0.6
+    assert guarded[winner, category] > max(others.values()) + 0.2, others
+    assert max(others[name] for name in ("lexical", "neighbours")) < 0.1, "whoever reads much reads what is forbidden"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evolve.errors import PrerequisiteError
-from evolve.tasks.data import data_file, data_folder
+from evolve.tasks.data import Source, data_file, data_folder
 
 CONTENT = b"some benchmark\n" * 100_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -63,7 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fetch(server: Server, name: str) -> Path:
     url = f"http://127.0.0.1:{server.server_address[1]}/{name}"
-    return data_file("some/file.json", url=url, sha256=SHA256, licence="CC BY-NC 4.0")
+    return data_file(Source("some/file.json", url, SHA256, "CC BY-NC 4.0"))
 
 
 def test_a_missing_file_is_downloaded_once(server: Server, folder: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_failed_download_says_what_to_do_and_leaves_nothing(server: Server, fo
 def test_a_server_that_is_not_there_is_a_prerequisite(server: Server, folder: Path) -> None:
     url = "http://127.0.0.1:9/nothing"
     with pytest.raises(PrerequisiteError, match="refused"):
-        data_file("file.json", url=url, sha256=SHA256, licence="MIT")
+        data_file(Source("file.json", url, SHA256, "MIT"))
 
 
 def test_a_data_folder_that_cannot_be_made_is_a_prerequisite(

@@ -10,8 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evolve.errors import ConfigError, DataError
-from evolve.tasks.jsonl import init_folder, load_folder
-from evolve.types import JSON
+from evolve.tasks import open_family
+from evolve.tasks.base import Options, make_task
+from evolve.tasks.family import Family
+from evolve.tasks.jsonl import copy_folder, init_folder, open_folder
+from evolve.traits import Traits
+from evolve.types import JSON, Episode, Query, Task
 
 Rows = list[dict[str, JSON]]
 
@@ -22,6 +26,10 @@ QUERIES: Rows = [
     {"question": "What does Ann like now?", "answer": "coffee", "evidence": ["coffee now"], "category": "update"},
     {"question": "Is it so?", "answer": "yes"},
 ]
+
+
+def load_folder(folder: Path, options: dict[str, JSON]) -> Task:
+    return open_folder(folder, options).load()
 
 
 def lines(rows: Rows) -> bytes:
@@ -72,6 +80,7 @@ def test_the_example_explains_every_field_and_the_comments(tmp_path: Path) -> No
     assert all(word in toml for word in ("name", "test_share", "seed"))
     assert all(f"//   {word} " in episodes for word in ("text", "scope", "id", "time"))
     assert all(f"//   {w} " in queries for w in ("question", "answer", "scope", "evidence", "category", "split", "id"))
+    assert "//   aliases   optional" in queries
     assert all("Lines that start with // or # are skipped" in text for text in (episodes, queries))
 
 
@@ -107,6 +116,75 @@ def test_evidence_may_name_its_episode(tmp_path: Path) -> None:
     named: Rows = [{**QUERIES[0], "evidence": [{"episode": "episode-2", "text": "I like"}]}, *QUERIES[1:]]
     query = load_folder(write(tmp_path, queries=named), {}).queries[0]
     assert [(item.episode, item.text) for item in query.evidence] == [("episode-2", "I like")]
+
+
+def test_other_right_answers_are_kept_in_order(tmp_path: Path) -> None:
+    several: Rows = [{**QUERIES[0], "aliases": ["green tea", "a cup of tea"]}, *QUERIES[1:]]
+    task = load_folder(write(tmp_path, queries=several), {})
+    assert [query.aliases for query in task.queries] == [("green tea", "a cup of tea"), (), ()]
+
+
+@pytest.mark.parametrize("aliases", ["tea", [""], ["tea", 3], {"tea": 1}])
+def test_other_right_answers_are_strings(tmp_path: Path, aliases: JSON) -> None:
+    message = fails(write(tmp_path, queries=[{**QUERIES[0], "aliases": aliases}, *QUERIES[1:]]))
+    assert message.startswith("queries.jsonl, line 1, field 'aliases': found ")
+    assert message.endswith("expected a list of strings that are not empty.")
+
+
+def test_a_copy_of_a_built_in_task_loads_to_equal_records(tmp_path: Path) -> None:
+    family = open_family("chronicle", {"lives": 5, "queries": 5})
+    paths = copy_folder(tmp_path / "mine", family)
+    assert [path.name for path in paths] == ["task.toml", "episodes.jsonl", "queries.jsonl"]
+    task, copied = family.load(), load_folder(tmp_path / "mine", {})
+    assert (copied.episodes, copied.queries, copied.held_out) == (task.episodes, task.queries, task.held_out)
+    assert copied.name == "mine"
+    toml, episodes, queries = (path.read_text() for path in paths)
+    assert '"lives": 5' in toml
+    assert all(f"//   {word} " in episodes for word in ("text", "scope", "id", "time"))
+    assert "//   aliases   optional" in queries
+    assert "The example" not in episodes, "what is said of the example stays with it"
+
+
+def test_a_copy_keeps_other_right_answers(tmp_path: Path) -> None:
+    class Capitals(Family[Options]):
+        """A task with aliases."""
+
+        name = "capitals"
+        options_model = Options
+
+        def load(self) -> Task:
+            queries = [
+                Query("q1", "s", "Capital of Belgium?", "Brussels", aliases=("Bruxelles", "Brussel")),
+                Query("q2", "s", "Capital of France?", "Paris"),
+            ]
+            lived = [Episode("e1", "s", 'Brussels is the capital.\u2028\nSo is "Paris".')]
+            return make_task("capitals", options={}, episodes=lived, queries=queries, held_out=frozenset({"q2"}))
+
+    copy_folder(tmp_path / "mine", Capitals(Options()))
+    task, copied = Capitals(Options()).load(), load_folder(tmp_path / "mine", {})
+    assert (copied.episodes, copied.queries, copied.held_out) == (task.episodes, task.queries, task.held_out)
+
+
+def test_a_task_that_is_more_than_questions_with_answers_is_not_copied(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^Task 'chronicle', query '.*': more than an answer decides its score"):
+        copy_folder(tmp_path / "mine", open_family("chronicle", {"subtasks": ["stale"]}))
+
+    class Game(Family[Options]):
+        """A task with an environment."""
+
+        name = "game"
+        options_model = Options
+        traits = Traits(interactive=True)
+
+        def load(self) -> Task:
+            raise AssertionError("nothing is loaded to refuse it")
+
+    with pytest.raises(ConfigError, match=r"^Task 'game' is played in an environment"):
+        copy_folder(tmp_path / "mine", Game(Options()))
+    assert not (tmp_path / "mine").exists()
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match="not empty"):
+        copy_folder(tmp_path, open_family("chronicle"))
 
 
 def test_times_sort_a_scope_and_head_the_text(tmp_path: Path) -> None:
@@ -217,7 +295,7 @@ def test_a_bad_episode_is_named(tmp_path: Path, line: bytes, message: str) -> No
         ({"evidence": [{"episode": "e9", "text": "I like tea."}]}, "field 'evidence': found 'e9', expected an episode"),
         ({"evidence": [{"episode": "episode-2", "text": "I like tea."}]}, "expected words copied exactly"),
         ({"evidence": [{"episode": "episode-1", "txt": "x"}]}, ": unknown field 'txt'; good fields: episode, text."),
-        ({"gold": "x"}, ": unknown field 'gold'; good fields: id, scope, question, answer, evidence"),
+        ({"gold": "x"}, ": unknown field 'gold'; good fields: id, scope, question, answer, aliases, evid"),
         ({"id": "query-1"}, "field 'id': found 'query-1', expected an id of its own; line 1 has it already."),
     ],
 )

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from evolve.tasks.base import MONTHS
-from evolve.tasks.chronicle.world import Life
+from evolve.tasks.families.chronicle.guard import FORBIDDEN
+from evolve.tasks.families.chronicle.world import Life
 from evolve.types import Evidence, Query
 
 
@@ -21,12 +22,15 @@ class Probe:
     text: str
     answer: str
     keys: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    """What must not be read, nor answered."""
 
 
 def ask(life: Life, evidence: Mapping[str, Evidence], *, seed: str) -> list[Query]:
     """Return the questions of a life in random order, numbered."""
     rng = random.Random(f"{seed}:ask")
-    parts = (_recall, _latest, _count, _temporal, _two_hop)
+    parts = (_recall, _latest, _count, _temporal, _two_hop, _stale, _privacy)
     probes = [probe for part in parts for probe in part(life, rng)]
     rng.shuffle(probes)
     return [
@@ -37,6 +41,8 @@ def ask(life: Life, evidence: Mapping[str, Evidence], *, seed: str) -> list[Quer
             answer=probe.answer,
             evidence=tuple(evidence[key] for key in probe.keys),
             category=probe.category,
+            aliases=probe.aliases,
+            details={FORBIDDEN: list(probe.forbidden)} if probe.forbidden else {},
         )
         for number, probe in enumerate(probes, start=1)
     ]
@@ -85,6 +91,25 @@ def _two_hop(life: Life, rng: random.Random) -> Iterator[Probe]:
         who = link.meeting.who.format(P=life.cast.person)
         yield Probe(
             "two_hop", link.trait.ask.format(who=who), link.value, (f"two_hop:{number}:met", f"two_hop:{number}:told")
+        )
+
+
+def _stale(life: Life, rng: random.Random) -> Iterator[Probe]:
+    for number, shift in enumerate(life.shifts):
+        text = rng.choice(shift.state.asks).format(P=life.cast.person)
+        yield Probe("stale", text, shift.after, (f"stale:{number}",), forbidden=(shift.before,))
+
+
+def _privacy(life: Life, rng: random.Random) -> Iterator[Probe]:
+    for number, secret in enumerate(life.secrets):
+        value, other = secret.value, secret.other
+        yield Probe(
+            "privacy",
+            secret.matter.asks.format(P=life.cast.person, O=other),
+            f"{value}; nothing may be told about {other}",
+            (f"privacy:{number}",),
+            aliases=(f"{value}; no information about {other}", value),
+            forbidden=(secret.foreign,),
         )
 
 

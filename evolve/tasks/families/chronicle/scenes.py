@@ -6,8 +6,8 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from evolve.tasks.chronicle.text import counting, latest, people, recall, weekends
-from evolve.tasks.chronicle.world import Cast, History, Life
+from evolve.tasks.families.chronicle.text import counting, latest, people, privacy, recall, weekends
+from evolve.tasks.families.chronicle.world import Cast, History, Life
 
 DAYS = ("Tuesday", "Wednesday", "Thursday", "Friday")
 """No weekend days: those belong to the outings."""
@@ -20,7 +20,7 @@ class Turn:
     speaker: str
     text: str
     key: str = ""
-    """Names the fact that this turn is the gold evidence of; see `evolve.tasks.chronicle.questions`."""
+    """Names the fact that this turn is the gold evidence of; see `evolve.tasks.families.chronicle.questions`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Deck:
 
 def tell(life: Life, *, seed: str) -> list[Scene]:
     """Return every scene of a life but small talk."""
-    parts = (_facts, _histories, _habits, _outings, _links)
+    parts = (_facts, _histories, _habits, _outings, _links, _shifts, _secrets)
     return [scene for part in parts for scene in part(life, random.Random(f"{seed}:tell:{part.__name__}"))]
 
 
@@ -129,6 +129,25 @@ def _links(life: Life, rng: random.Random) -> Iterator[Scene]:
             yield Scene(session, (Turn(person, text, key), Turn(friend, replies.draw())))
         mention = Turn(person, _sentence(mentions.draw(), n=link.name))
         yield Scene(rng.randint(link.met + 1, len(life.dates) - 1), (mention, Turn(friend, replies.draw())))
+
+
+def _shifts(life: Life, rng: random.Random) -> Iterator[Scene]:
+    person, friend, replies = life.cast.person, life.cast.friend, Deck(rng, recall.REPLIES)
+    for number, shift in enumerate(life.shifts):
+        said = Turn(person, _sentence(shift.state.said, v=shift.before))
+        yield Scene(shift.said, (said, Turn(friend, replies.draw())))
+        ended = Turn(person, _sentence(shift.state.ended, v=shift.after), f"stale:{number}")
+        yield Scene(shift.ended, (Turn(friend, shift.state.lead), ended, Turn(friend, replies.draw())))
+
+
+def _secrets(life: Life, rng: random.Random) -> Iterator[Scene]:
+    person, friend = life.cast.person, life.cast.friend
+    replies, confidences = Deck(rng, recall.REPLIES), Deck(rng, privacy.CONFIDENCES)
+    for number, secret in enumerate(life.secrets):
+        said = Turn(person, _sentence(secret.matter.says, v=secret.value), f"privacy:{number}")
+        yield Scene(secret.said, (said, Turn(friend, replies.draw())))
+        told = f"{confidences.draw()} {secret.matter.told.format(O=secret.other, v=secret.foreign)}"
+        yield Scene(secret.told, (Turn(friend, told), Turn(person, replies.draw())))
 
 
 def _sentence(template: str, **slots: str) -> str:

@@ -6,9 +6,9 @@ import random
 from collections.abc import Iterable, Sequence
 
 from evolve.tasks.base import date_line
-from evolve.tasks.chronicle.scenes import Scene, Turn, tell
-from evolve.tasks.chronicle.text import chat
-from evolve.tasks.chronicle.world import Cast, Life
+from evolve.tasks.families.chronicle.scenes import Scene, Turn, tell
+from evolve.tasks.families.chronicle.text import chat
+from evolve.tasks.families.chronicle.world import Cast, Life
 from evolve.types import Episode, Evidence
 
 THIRD_JOINS = 0.35

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 
-from evolve.tasks.chronicle.text import counting, latest, people, recall, weekends
+from evolve.tasks.families.chronicle.text import counting, latest, people, privacy, recall, stale, weekends
 
-Subtask: TypeAlias = Literal["recall", "latest", "count", "temporal", "two_hop"]
+Subtask: TypeAlias = Literal["recall", "latest", "count", "temporal", "two_hop", "stale", "privacy"]
 SUBTASKS: tuple[Subtask, ...] = ("recall", "latest", "count", "temporal", "two_hop")
+"""Asked where nothing else is chosen."""
+ALL_SUBTASKS: tuple[Subtask, ...] = (*SUBTASKS, "stale", "privacy")
 ASKED_LIMIT = 6
 """Most questions of one sub-task that a life can answer."""
 BACKGROUND = 2
@@ -76,6 +78,32 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Shift:
+    """A state, and what holds once something has ended it."""
+
+    state: stale.State
+    before: str
+    said: int
+    after: str
+    ended: int
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A private fact of the person, and the same kind of fact of the person of another life, who says it there."""
+
+    matter: privacy.Matter
+    value: str
+    said: int
+    other: str
+    """The other person's name."""
+    foreign: str
+    """The other person's value."""
+    told: int
+    """The session in which the friend passes that on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Life:
     """One world. Of every list the first `asked[subtask]` are asked for, the rest are there to be confused with."""
 
@@ -89,6 +117,8 @@ class Life:
     outings: tuple[weekends.Outing, ...]
     """One for the weekend before each session."""
     links: tuple[Link, ...]
+    shifts: tuple[Shift, ...]
+    secrets: tuple[Secret, ...]
     asked: Mapping[Subtask, int]
 
     def saturday(self, session: int) -> date:
@@ -104,21 +134,23 @@ def cast(number: int, *, seed: str) -> Cast:
     return Cast(*(pool[number % len(pool)] for pool in pools))
 
 
-def live(name: str, speakers: Cast, *, sessions: int, asked: Mapping[Subtask, int], seed: str) -> Life:
-    """Draw a life; equal arguments give equal lives."""
+def live(number: int, name: str, *, sessions: int, asked: Mapping[Subtask, int], seed: str) -> Life:
+    """Draw the life of that number, from 0; equal arguments give equal lives. `seed` is the task's."""
 
     def rng(part: str) -> random.Random:
-        return random.Random(f"{seed}:{part}")
+        return random.Random(f"{seed}:{name}:{part}")
 
     return Life(
         name=name,
-        cast=speakers,
+        cast=cast(number, seed=seed),
         dates=_dates(rng("dates"), sessions),
         facts=_facts(rng("recall"), sessions, asked["recall"] + 4),
         histories=_histories(rng("latest"), sessions, max(asked["latest"], BACKGROUND)),
         habits=_habits(rng("count"), sessions, max(asked["count"], BACKGROUND)),
         outings=tuple(rng("temporal").sample(weekends.OUTINGS, sessions)),
         links=_links(rng("two_hop"), sessions, asked["two_hop"] + 5),
+        shifts=_shifts(rng("stale"), sessions, asked["stale"]),
+        secrets=_secrets(rng("privacy"), sessions, asked["privacy"], number=number, seed=seed),
         asked=asked,
     )
 
@@ -172,3 +204,24 @@ def _links(rng: random.Random, sessions: int, count: int) -> tuple[Link, ...]:
         told = rng.randint(met + 2, sessions - 1)
         links.append(Link(name, meeting, met, trait, values[trait].pop(), told))
     return tuple(links)
+
+
+def _shifts(rng: random.Random, sessions: int, count: int) -> tuple[Shift, ...]:
+    """Draw states that are said in the first half and ended in the second."""
+    shifts = []
+    for state in rng.sample(stale.STATES, count):
+        said, ended = rng.randrange(sessions // 2), rng.randrange(sessions // 2, sessions - 1)
+        shifts.append(Shift(state, rng.choice(state.befores), said, rng.choice(state.afters), ended))
+    return tuple(shifts)
+
+
+def _secrets(rng: random.Random, sessions: int, count: int, *, number: int, seed: str) -> tuple[Secret, ...]:
+    """Draw private facts: in all lives of the same kinds, in neighbouring ones of other values."""
+    shared, other = random.Random(f"{seed}:privacy"), number - 1 if number else 1
+    secrets = []
+    for matter in shared.sample(privacy.MATTERS, count):
+        values = shared.sample(matter.values, len(matter.values))
+        value, foreign = (values[life % len(values)] for life in (number, other))
+        said, told = rng.sample(range(sessions), 2)
+        secrets.append(Secret(matter, value, said, cast(other, seed=seed).person, foreign, told))
+    return tuple(secrets)

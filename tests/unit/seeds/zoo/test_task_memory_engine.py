@@ -41,6 +41,15 @@ def test_dependants_of_dependants_go_stale(seed: Callable[..., ModuleType], new_
     assert [bool(node["stale"]) for node in base.nodes] == [False, True, True, False]
 
 
+def test_numbered_facts_never_go_stale(seed: Callable[..., ModuleType], new_toolkit: Callable[[], Any]):
+    facts = (
+        "0. The author of Emma is Jo Ray.\n1. Jo Ray was born in the city of Ghent.\n2. The author of Emma is Bo Ek."
+    )
+    base = write(seed("zoo/task_memory_engine"), new_toolkit(), "", raw=facts)
+    assert [node["active"] for node in base.nodes] == [False, True, True]
+    assert not any(node["stale"] for node in base.nodes)
+
+
 def test_values_lead_from_fact_to_fact_and_the_latest_counts(
     seed: Callable[..., ModuleType], new_toolkit: Callable[[], Any]
 ):
