@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("program")
+@click.argument("names", metavar="PROGRAM...", nargs=-1, required=True)
 @click.argument("target", metavar="CONFIG|TASK")
 @click.option(
     "--split",
@@ -31,25 +31,30 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    program: str, target: str, split: str, settings: tuple[str, ...], workers: int | None, folder: Path | None,
+    names: tuple[str, ...],
+    target: str,
+    split: str,
+    settings: tuple[str, ...],
+    workers: int | None,
+    folder: Path | None,
     as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Measure memory programs on a task, without a search.
 
     PROGRAM is a file, a name in seeds/ or seeds/zoo/, "all" for every seed, "zoo" for these and every known memory
-    design, or "oracle" for what a perfect memory would score.
+    design, or "oracle" for what a perfect memory would score. Several are compared.
 
     \b
     evolve score all chronicle
     evolve score zoo locomo --split test --to zoo-on-locomo
-    evolve score my_program.py locomo
+    evolve score zoo my_program.py locomo
     """
     from evolve.comparison import chosen_programs, compare
     from evolve.config import load_config
     from evolve.summary.board import board
     from evolve.tasks import resolve
 
-    programs = chosen_programs(program)
+    programs = {name: parsed for each in names for name, parsed in chosen_programs(each).items()}
     config = resolve(load_config(target, settings))
     queries: Literal["static", "test"] = "test" if split == "test" else "static"
     compared = compare(config, programs, queries, workers=workers, say=_say)

@@ -56,6 +56,14 @@ def test_best_comes_first_with_what_the_others_are_behind(tmp_path: Path, capsys
     ]
 
 
+def test_programs_are_compared_in_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "mine.py"
+    mine.write_text((seeds_dir() / "no_memory.py").read_text())
+    assert main(["score", "bm25", str(mine), "oracle", "chronicle", *SMALL, "--workers", "1", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["programs"]
+    assert [row["program"] for row in rows] == ["oracle", "bm25", str(mine)]
+
+
 def test_the_oracle_is_the_ceiling(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", "oracle", "chronicle", *SMALL, "--json"]) == 0
     [row] = json.loads(capsys.readouterr().out)["programs"]
