@@ -82,6 +82,9 @@ def test_every_role_is_asked_through_the_account(process: Sandbox, books: Books)
     assert case.read == "['It rained. In short: rain.'] (1, 3)"
     assert (case.score, case.judgement, case.answer) == (1.0, "Both say so.", "It did.")
     assert [request.role for request in books.asked] == ["agent", "toolkit", "agent", "agent", "judge"]
+    write, read = evaluation.operations["write"], evaluation.operations["read"]
+    assert (write.count, write.calls, write.tokens, write.chars) == (1, 1, 12, len("It rained."))
+    assert (read.count, read.calls, read.tokens, read.chars) == (1, 0, 0, len(case.read))
     assert {role: cost.calls for role, cost in account.costs().items()} == {
         "agent": 3,
         "toolkit": 1,
