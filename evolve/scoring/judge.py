@@ -8,10 +8,10 @@ dial481/locomo-audit), so that figures of the two must not be compared.
 
 from __future__ import annotations
 
-from evolve.errors import ProviderError, RequestRefused
 from evolve.models.base import Ask, Message, Request
-from evolve.models.replies import Unusable, ask_for, json_object
+from evolve.models.replies import json_object
 from evolve.scoring.base import Verdict
+from evolve.scoring.judged import judged, reason, truth
 from evolve.types import JSON, Query
 
 JUDGE_PROMPT = "v1"
@@ -46,7 +46,6 @@ _SCHEMA: dict[str, JSON] = {
     "required": ["reason", "correct"],
     "additionalProperties": False,
 }
-_TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 class Judge:
@@ -66,17 +65,15 @@ class Judge:
         """
         if not answer.strip():
             return Verdict(0.0, "There is no answer.")
+        return judged(self._ask, Request("judge", self.messages(query, answer.strip()), _SCHEMA), _verdict)
+
+    def messages(self, query: Query, answer: str) -> tuple[Message, ...]:
+        """Return the question to the judge."""
         gold = f"Reference answer: {query.answer}"
         if query.aliases:
             gold += "\nAs right as that, each by itself: " + "; ".join(query.aliases)
-        shown = f"Question: {query.text}\n\n{gold}\n\nAnswer to check: {answer.strip()}"
-        messages = (Message("system", self.prompt, constant=True), Message("user", shown))
-        try:
-            return ask_for(self._ask, Request("judge", messages, _SCHEMA), _verdict)
-        except Unusable as error:
-            raise ProviderError(f"the judge's reply cannot be used. {error}") from None
-        except RequestRefused as error:
-            raise ProviderError(f"the judge refused the request: {error}") from None
+        shown = f"Question: {query.text}\n\n{gold}\n\nAnswer to check: {answer}"
+        return Message("system", self.prompt, constant=True), Message("user", shown)
 
 
 class GenerousJudge(Judge):
@@ -88,9 +85,5 @@ class GenerousJudge(Judge):
 
 def _verdict(text: str) -> Verdict:
     found = json_object(text, ("reason", "correct"))
-    correct, reason = found.get("correct"), found.get("reason")
-    if isinstance(correct, str):
-        correct = _TRUTHS.get(correct.strip().lower())
-    if not isinstance(correct, bool):
-        raise ValueError('The field "correct" must be true or false.')
-    return Verdict(float(correct), reason.strip() if isinstance(reason, str) else "")
+    correct = truth(found.get("correct"), 'The field "correct" must be true or false.')
+    return Verdict(float(correct), reason(found))

@@ -13,12 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
-from evolve.errors import ProviderError, RequestRefused
 from evolve.models.base import Ask, Message, Request
-from evolve.models.replies import Unusable, ask_for, json_object
+from evolve.models.replies import json_object
 from evolve.scoring.base import Verdict
+from evolve.scoring.judged import judged, reason, truth
 from evolve.traits import ScorerTraits
 from evolve.types import JSON, Query
 
@@ -53,9 +53,6 @@ answer meets it.
 
 Return one JSON object: "reason", a few sentences that compare the answer with the criteria, then "met", a list with \
 true or false for each criterion, in their order and as many as there are criteria."""
-_TRUTHS: Mapping[object, bool] = {"true": True, "yes": True, "false": False, "no": False}
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +171,10 @@ class RubricScorer:
         shown = f"{conversation}\n\n# The {len(criteria)} criteria\n\n{listed}"
         messages = (Message("system", _ALL, constant=True), Message("user", shown))
         schema = _schema({"type": "array", "items": {"type": "boolean"}})
-        reason, met = _judged(
+        why, met = judged(
             self._ask, Request("judge", messages, schema), lambda text: _verdicts(text, count=len(criteria))
         )
-        return met, "\n".join([*([reason] if reason else []), *map(_line, criteria, met)])
+        return met, "\n".join([*([why] if why else []), *map(_line, criteria, met)])
 
     def _one_by_one(self, conversation: str, criteria: Sequence[Criterion]) -> tuple[list[bool], str]:
         met: list[bool] = []
@@ -185,9 +182,9 @@ class RubricScorer:
         start = (Message("system", _ONE, constant=True), Message("user", conversation, constant=True))
         for criterion in criteria:
             messages = (*start, Message("user", f"# Criterion\n\n{self._shown(criterion)}"))
-            reason, is_met = _judged(self._ask, Request("judge", messages, _schema({"type": "boolean"})), _verdict)
+            why, is_met = judged(self._ask, Request("judge", messages, _schema({"type": "boolean"})), _verdict)
             met.append(is_met)
-            lines.append(_line(criterion, is_met) + (f" ({reason})" if reason else ""))
+            lines.append(_line(criterion, is_met) + (f" ({why})" if why else ""))
         return met, "\n".join(lines)
 
     def _shown(self, criterion: Criterion) -> str:
@@ -211,18 +208,9 @@ def _schema(met: JSON) -> dict[str, JSON]:
     }
 
 
-def _judged(ask: Ask, request: Request, read: Callable[[str], _T]) -> _T:
-    try:
-        return ask_for(ask, request, read)
-    except Unusable as error:
-        raise ProviderError(f"the judge's reply cannot be used. {error}") from None
-    except RequestRefused as error:
-        raise ProviderError(f"the judge refused the request: {error}") from None
-
-
 def _verdict(text: str) -> tuple[str, bool]:
     found = json_object(text, ("reason", "met"))
-    return _reason(found), _truth(found.get("met"), 'The field "met" must be true or false.')
+    return reason(found), truth(found.get("met"), 'The field "met" must be true or false.')
 
 
 def _verdicts(text: str, *, count: int) -> tuple[str, list[bool]]:
@@ -231,16 +219,4 @@ def _verdicts(text: str, *, count: int) -> tuple[str, list[bool]]:
     expected = f'The field "met" must be a list of {count} values, each true or false.'
     if not isinstance(listed, list) or len(listed) != count:
         raise ValueError(expected)
-    return _reason(found), [_truth(each, expected) for each in listed]
-
-
-def _reason(found: Mapping[str, JSON]) -> str:
-    reason = found.get("reason")
-    return " ".join(reason.split()) if isinstance(reason, str) else ""
-
-
-def _truth(given: JSON, expected: str) -> bool:
-    truth = _TRUTHS.get(given.strip().lower()) if isinstance(given, str) else given
-    if not isinstance(truth, bool):
-        raise ValueError(expected)
-    return truth
+    return reason(found), [truth(each, expected) for each in listed]

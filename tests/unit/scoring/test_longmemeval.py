@@ -11,7 +11,6 @@ from evolve.models.base import Reply, Request, Usage
 from evolve.scoring.longmemeval import (
     OfficialJudge,
     RetrievalScorer,
-    judge_messages,
     rank_measures,
     ranked_sessions,
 )
@@ -70,7 +69,7 @@ def judge(script: Script) -> OfficialJudge:
     ],
 )
 def test_the_rule_follows_the_kind_of_question(kind: str, abstention: bool, reference: str, rule: str) -> None:
-    system, user = judge_messages(query(kind, abstention=abstention), "The library")
+    system, user = judge(Script()).messages(query(kind, abstention=abstention), "The library")
     assert rule in system.text
     assert system.constant
     assert user.text == f"Question: Where do I work?\n\n{reference}: At the library\n\nResponse: The library"
