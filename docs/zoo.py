@@ -28,8 +28,9 @@ HEAD = """\
 Every program in `seeds/` and `seeds/zoo/`, without a model, on held-out queries: the task agent is the extractive one,
 or the scripted one in ALFWorld. What a design would ask its own model for is done by rules that its docstring states,
 so that these tables compare stores and reads, not whole systems; a design that lives on abstraction looks worse here
-than it is. `calls` and `tokens` are the programs' own completions: none without a model. Made by `python docs/zoo.py`;
-one table by `evolve score zoo TASK --split test`.
+than it is. Latencies are of the machine that made the page, busy with a second program: compare within a table. `calls`
+and `tokens` are the programs' own completions: none without a model. Made by `python docs/zoo.py`; one table by
+`evolve score zoo TASK --split test`.
 """
 
 
