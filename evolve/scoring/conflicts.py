@@ -15,7 +15,7 @@ from evolve.types import Query
 FACT_CHARS = 200
 """Longest fact: the published ones have at most 122 characters."""
 _HEADING = re.compile(r"^\s*\[[^\]]*\]")
-_NEXT_FACT = re.compile(r"\s\d+\. ")
+_NEXT_FACT = re.compile(r"\s\d+\. |(?<=\.) \(")
 
 
 class SubstringScorer:
@@ -49,9 +49,10 @@ def holds(text: str, query: Query) -> bool:
 
 
 def first_fact(read: str) -> str:
-    """Return the first line that has more than a date in brackets, without that and up to a second numbered fact.
+    """Return the first line that has more than a date in brackets, without that.
 
-    At most 200 characters, so that facts strung together in one line do not count as the first one.
+    It ends before a second numbered fact, before a remark in brackets such as what was true before, and after 200
+    characters, so that facts strung together in one line do not count as the first one.
     """
     lines = (_HEADING.sub("", line).strip() for line in read.splitlines())
     first = next(filter(None, lines), "")

@@ -58,3 +58,8 @@ def test_only_the_first_fact_counts() -> None:
 def test_what_was_read_is_measured_beside_the_answer() -> None:
     assert SubstringScorer().score(QUERY, "It was Tolkien", "The Beatles").measures == {"was_read": 0.0}
     assert SubstringScorer().score(QUERY, "the beatles", "no idea").measures == {"was_read": 1.0}
+
+
+def test_what_was_true_before_is_a_remark_and_not_the_first_fact() -> None:
+    assert first_fact("7. The capital of X is Y. (before: Z)") == "7. The capital of X is Y."
+    assert first_fact("[8 May, 2023] The band is Air (duo).") == "The band is Air (duo)."
