@@ -247,11 +247,9 @@ def _task(name: str, queries: Callable[[], int]) -> Finding:
 def _benchmark(name: str) -> Iterator[Finding]:
     """Looked for, never downloaded: a check must not fetch anything behind the user's back."""
     from evolve.tasks import family
-    from evolve.tasks.data import data_folder
 
     for source in family(name).sources:
-        path = data_folder() / source.path
-        if path.is_file():
+        if path := source.found():
             yield Finding("ok", f"task {name}: its data is at {path}")
         else:
             how = f"`evolve run {name}` downloads it once ({source.licence}) from {source.url}"

@@ -18,14 +18,15 @@ from evolve.errors import ConfigError, DataError
 from evolve.tasks.data import Source, data_file, data_folder
 from evolve.types import JSON
 
+PACKED = "alfworld/game_tw-pddl_{split}.tar.xz"
+"""The same games, packed anew by split, are read where the data folder has them."""
 RELEASE = Source(
     path="alfworld/json_2.1.3_tw-pddl.zip",
     url="https://github.com/alfworld/alfworld/releases/download/0.4.2/json_2.1.3_tw-pddl.zip",
     sha256="5df77ea759f2211a4106082839ddbbb790f1ba4e7d097ed732cf453f72aa36cf",
     licence="MIT",
+    instead=(PACKED.format(split="train"),),
 )
-PACKED = "alfworld/game_tw-pddl_{split}.tar.xz"
-"""The same games, packed anew by split, are read where the data folder has them."""
 KINDS = (
     "look_at_obj_in_light",
     "pick_and_place_simple",

@@ -35,6 +35,13 @@ class Source:
     sha256: str
     """Hexadecimal; "" where none is known, for a file whose address names a version that does not change."""
     licence: str
+    instead: tuple[str, ...] = ()
+    """Files below the data folder that have the same content in another form, any of which will do."""
+
+    def found(self) -> Path | None:
+        """Return the file, or what stands for it, where it is there."""
+        paths = (data_folder() / name for name in (self.path, *self.instead))
+        return next((path for path in paths if path.is_file()), None)
 
 
 def data_file(source: Source) -> Path:

@@ -33,6 +33,7 @@ SOURCE = Source(
     "In-Episode-Knowledge/INEP-KNOW/MemoryAgentBench/data/Conflict_Resolution.json",
     sha256="d5168e94cba99744e35031c1e6419e6090d63978f5addc9163d56704a78c7acd",
     licence="MIT",
+    instead=("memoryagentbench/Conflict_Resolution.json.gz",),
 )
 DEFAULT_SOURCES = ("sh_6k", "mh_6k", "sh_32k", "mh_32k", "sh_64k", "mh_64k")
 """All but the longest: its 18,332 facts take a memory minutes to remember."""

@@ -126,3 +126,14 @@ def test_the_folder_is_chosen_by_the_environment(tmp_path: Path, monkeypatch: py
     assert data_folder() == tmp_path / "cache" / "evolve"
     monkeypatch.setenv("EVOLVE_DATA", "~/data")
     assert data_folder() == tmp_path / "data"
+
+
+def test_another_form_of_a_file_stands_for_it(folder: Path) -> None:
+    source = Source("some/file.json", "http://127.0.0.1:9/file.json", SHA256, "MIT", instead=("some/file.json.gz",))
+    assert source.found() is None
+    packed = folder / "some" / "file.json.gz"
+    packed.parent.mkdir(parents=True)
+    packed.write_bytes(b"packed")
+    assert source.found() == packed
+    packed.with_suffix("").write_bytes(b"plain")
+    assert source.found() == packed.with_suffix("")
