@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evolve.tasks.chronicle.world import SUBTASKS, Subtask
+from evolve.tasks.families.chronicle.world import SUBTASKS, Subtask
 from evolve.testing.planted.hunt import Hunt, hunt
 from evolve.testing.planted.optimum import BEST, measuring, planted_config, rewritten, search_all
 
