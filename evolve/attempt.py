@@ -138,9 +138,11 @@ class Worker:
 
     def close(self) -> None:
         """End the sandbox and the environments."""
-        self.sandbox.close()
-        if self.environments is not None:
-            self.environments.close()
+        try:
+            self.sandbox.close()
+        finally:
+            if self.environments is not None:
+                self.environments.close()
 
 
 @dataclass(slots=True)

@@ -34,15 +34,17 @@ def play(
     query: Query,
     read: str,
     read_again: Callable[[dict[str, JSON]], str],
+    check: Callable[[], None],
 ) -> Played:
     """Play the query's game with what the memory returned for it; read again before every command where that is set.
 
-    A game whose environment fails is begun anew, twice at most. Raises EnvironmentFault, AgentFailure, ProgramFault of
-    a read, and what `evolve.models.base.Ask` raises.
+    A game whose environment fails is begun anew, twice at most; `check` is called before every command and raises where
+    nothing may be begun any more. Raises EnvironmentFault, AgentFailure, and what `check`, reading and
+    `evolve.models.base.Ask` raise.
     """
     for left in reversed(range(TRIES)):
         try:
-            return _once(actor, environments, program, query, read, read_again)
+            return _once(actor, environments, program, query, read, read_again, check)
         except EnvironmentFault:
             if not left:
                 raise
@@ -56,11 +58,13 @@ def _once(
     query: Query,
     read: str,
     read_again: Callable[[dict[str, JSON]], str],
+    check: Callable[[], None],
 ) -> Played:
     steps: list[tuple[str, str]] = []
     with environments.play() as environment:
         turn = environment.start(query.details)
         while not (turn.won or turn.over) and len(steps) < environments.steps:
+            check()
             if steps and environments.reads == "step":
                 now = f"{query.text}\n{told(steps)}"
                 read = read_again(actor.formulate(program, now))

@@ -60,6 +60,10 @@ class NotExtracted(Exception):
     """An item is missing for want of a provider: the memory would be filled in part, so nothing is asked."""
 
 
+class MemoryLost(Exception):
+    """The memory could not be read in the middle of a game: the whole scope has to be tried again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """A part and everything that works on it."""
@@ -93,7 +97,7 @@ class Visit:
             self.part.settle("program", str(fault))
         except NotExtracted as fault:
             self.part.settle("infrastructure", str(fault))
-        except InfrastructureError as error:
+        except (InfrastructureError, MemoryLost) as error:
             self.part.lost = str(error)
 
     def locate(self, probe: Probe) -> None:
@@ -182,7 +186,15 @@ class Visit:
     def _played(self, query: Query, case: Case, read_again: Callable[[dict[str, JSON]], str]) -> Case:
         environments, agent = self.evaluator.environments, self.evaluator.agent
         assert environments is not None
-        game = play(cast("Actor", agent), environments, self.program, query, case.read, read_again)
+
+        def read(fields: dict[str, JSON]) -> str:
+            try:
+                return read_again(fields)
+            except InfrastructureError as error:
+                raise MemoryLost(str(error)) from None
+
+        actor, check = cast("Actor", agent), self.calls.check
+        game = play(actor, environments, self.program, query, case.read, read, check)
         return replace(case, answer=game.transcript, score=float(game.won), measures={"steps": game.steps})
 
     def _probe(self, memory: Scope, completions: Completions, fields: dict[str, JSON]) -> str | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import TYPE_CHECKING, Any, Literal
 
+import pytest
+
 from evolve.environments.base import Situation, Turn
-from evolve.errors import AgentFailure, EnvironmentFault
+from evolve.errors import AgentFailure, BudgetSpent, EnvironmentFault, ProviderError
 from evolve.evaluation.play import TRIES
 from evolve.evaluation.splits import Work
+from evolve.models.base import Reply, Usage
 from evolve.testing.programs import program
 from evolve.types import JSON, Episode, Program, Query
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
 DOORS = ("red", "green", "blue")
 REMEMBERS = program(read="return '|'.join(self.seen)")
 FAILS_LATER = program(read="assert 'opens nothing' not in query.text\nreturn ''")
+
+
+COMPLETES = program(read="return self.toolkit.llm_completion([{'role': 'user', 'content': 'where?'}])")
 
 
 @dataclass
@@ -50,6 +57,14 @@ class Corridor:
 
     def close(self) -> None:
         pass
+
+
+class Endless(Corridor):
+    """Lends a corridor to each play."""
+
+    @contextmanager
+    def play(self) -> Iterator[Corridor]:
+        yield Corridor(lent=1)
 
 
 def acting(base: type[Any], act: Any) -> Any:
@@ -119,3 +134,37 @@ def test_a_world_that_fails_is_tried_again_and_is_nobodys_score(measure: Measure
     assert (case.outcome, case.score) == ("scored", 1.0)
     (lost,) = measure(REMEMBERS, [work()], agent, environments=Corridor(faults=TRIES)).cases
     assert (lost.outcome, lost.score, lost.reason) == ("infrastructure", None, "the corridor fell down")
+
+
+def test_a_memory_that_is_lost_on_the_way_is_filled_again(measure: Measure, scripted: type[Any]) -> None:
+    asked: list[object] = []
+
+    def complete(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
+        asked.append(messages)
+        if len(asked) == 2:
+            raise ProviderError("nobody answers")
+        return Reply("the violet door", Usage(), 0.0)
+
+    agent, corridor = acting(scripted, told_first), Corridor(reads="step")
+    (case,) = measure(COMPLETES, [work()], agent, environments=corridor, complete=complete).cases
+    assert (case.outcome, case.score, dict(case.measures)) == ("scored", 1.0, {"steps": 3})
+    assert len(asked) == 2 + 3, "both reads of the first try, and all of the second"
+
+
+def test_a_game_ends_where_nothing_may_be_begun_any_more(measure: Measure, scripted: type[Any]) -> None:
+    steps = 20_000
+    begun, acts = Event(), []
+
+    def act(situation: Situation) -> str:
+        if situation.goal == "Pay.":
+            begun.wait(10)
+            raise BudgetSpent("no money")
+        begun.set()
+        acts.append(1)
+        return "red"
+
+    there = work()
+    both = replace(there, queries=(replace(there.queries[0], id="q0", text="Pay."), *there.queries))
+    with pytest.raises(BudgetSpent):
+        measure(REMEMBERS, [both], acting(scripted, act), environments=Endless(steps=steps))
+    assert 0 < len(acts) < steps
