@@ -64,10 +64,10 @@ def command(
 
     found = repeat(config, chosen, seeds, searched)
     print_stability(found)
-    if len(found["runs"]) == seeds and all(row["test"] for row in found["runs"]):
-        return 0
-    click.echo(f"not all runs are finished; what was finished is kept. {how_to_go_on}", err=True)
-    return 130
+    ended = found["runs"][-1]["ended"]
+    if ended != "finished":
+        click.echo(f"{ended}: not all runs are finished; what was finished is kept. {how_to_go_on}", err=True)
+    return 130 if ended == "interrupted" else 0
 
 
 def _search(config: Config, name: str, workers: int | None, *, quiet: bool, how_to_go_on: str) -> Run:

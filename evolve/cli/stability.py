@@ -17,6 +17,8 @@ class Repeated(TypedDict):
 
     run: str
     seed: int
+    ended: str
+    """"finished", "interrupted" or "budget"."""
     test: Score | None
     versus: Difference | None
     """Its winner minus the best seed, held out; None where the best seed won."""
@@ -51,7 +53,16 @@ def stability(runs: Sequence[Run]) -> Stability:
     rows = []
     for run in runs:
         shown = summary(run)
-        rows.append(Repeated(run=run.name, seed=run.config.seed, test=shown["test"], versus=shown["test_vs_best_seed"]))
+        stopped = run.population.stopped
+        rows.append(
+            Repeated(
+                run=run.name,
+                seed=run.config.seed,
+                ended=stopped.reason if stopped else "interrupted",
+                test=shown["test"],
+                versus=shown["test_vs_best_seed"],
+            )
+        )
     means = [row["test"]["mean"] for row in rows if row["test"]]
     return Stability(
         runs=rows,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from evolve.cli.main import main
+from evolve.cli.stability import stability
 from evolve.session import open_run
 
 SMALL = (
@@ -28,6 +29,7 @@ def test_seeds_are_runs_of_their_own_and_their_winners_are_compared(
     runs = [open_run(tmp_path / f"some-{seed}") for seed in (0, 1)]
     assert [run.config.seed for run in runs] == [0, 1]
     assert all(run.status == "finished" for run in runs)
+    assert [row["ended"] for row in stability(runs)["runs"]] == ["finished", "finished"]
     means = [statistics.fmean(run.best.test.values()) for run in runs if run.best]
     assert f"Mean {statistics.fmean(means):.3f}, standard deviation {statistics.stdev(means):.3f}" in out
 
