@@ -228,13 +228,17 @@ def test_a_generated_task_is_the_same_every_time_and_its_splits_are_disjoint():
     assert more.queries == task.queries
 
 
+def unstopped() -> None:
+    """Nothing ends these games but themselves."""
+
+
 def won(task: Task, options: dict[str, JSON], *, oracle: bool) -> float:
     family = open_family("alfworld", options)
     environments = family.environments(answering=False)
     try:
         reads = [family.oracle(query) or "" if oracle else "" for query in task.queries]
         games = [
-            play(ScriptedAgent(), environments, PROGRAM, query, read, lambda fields: "")
+            play(ScriptedAgent(), environments, PROGRAM, query, read, lambda fields: "", unstopped)
             for query, read in zip(task.queries, reads, strict=True)
         ]
     finally:
@@ -260,7 +264,7 @@ def test_reading_before_every_command_reads_as_often_and_with_what_happened():
 
     vector = parse(find_program("vector_search").read_text(encoding="utf-8"))
     try:
-        game = play(ScriptedAgent(), environments, vector, task.queries[0], "", read_again)
+        game = play(ScriptedAgent(), environments, vector, task.queries[0], "", read_again, unstopped)
     finally:
         environments.close()
     assert (game.steps, len(asked)) == (5, 4)
