@@ -167,13 +167,29 @@ class Search(_Table):
     temperature: float = Field(default=0.15, gt=0)
     """Of the softmax over static scores; the paper's value."""
     in_flight: int = Field(default=8, ge=1)
-    """Most attempts at work at a time; never more than there are workers."""
+    """Most proposals at a time. Fewer where measuring takes as long as proposing: more would only know less."""
+    staleness: int = Field(default=24, ge=1)
+    """Most attempts that may end between the choice of an attempt's parents and its own end."""
     seeds: Annotated[tuple[str, ...], BeforeValidator(_seed_names)] = Field(default=DEFAULT_SEEDS, min_length=1)
     """Programs to start from: names in `seeds/` or `seeds/zoo/`, or paths; "zoo" for all of both, "one" for the first
     alone (the paper's linear ablation)."""
     freeze: Literal["", "instructions", "code"] = ""
     """What no operator may change: the instruction constants, or all but these."""
     reflect: Reflect = Reflect()
+
+
+class Race(_Table):
+    """How soon a child is given up. Every comparison is paired: the same queries, the other candidate's scores."""
+
+    gate: int | None = Field(default=None, ge=0)
+    """Rotating queries that a child and its parent are compared on first, 0 for none: `rotating`; 0 without a model."""
+    margin: float = Field(default=0.2, ge=-1, le=1)
+    """A child whose mean is lower than its parent's by more does not pass the gate; below 0 it must be better."""
+    blocks: int = Field(default=4, ge=1)
+    """Parts of the static set: after each the child is compared with the best candidate, and goes on unless it loses.
+    The first is also the cheap rung of `tune`."""
+    risk: float = Field(default=0.1, gt=0, lt=1)
+    """Most probability that a child is dropped in the race which is as good as the best candidate."""
 
 
 class Evaluation(_Table):
@@ -193,14 +209,15 @@ class Evaluation(_Table):
     oracle: bool = False
     """Also ask the agent with the gold evidence in place of what was read, where a case failed: one more call each."""
     ladder: Literal["default", "none"] = "default"
-    """"none" measures every candidate on the whole static set, even one that behaves like another."""
+    """"none" measures every candidate on the whole static set, even one that behaves like another, as M* does."""
+    race: Race = Race()
 
 
 class Budget(_Table):
     """When the search stops; whichever comes first."""
 
     candidates: int = Field(default=20, ge=0)
-    """Children that are measured; seeds and rejected attempts are not counted."""
+    """Children that are measured, in full or until they are dropped; seeds, and what never ran, are not counted."""
     hours: float | None = Field(default=None, gt=0)
     """Running time over all sessions of the run, the final test not counted."""
     usd: float | None = Field(default=None, ge=0)
@@ -264,11 +281,14 @@ class Config(_Table):
         general = ["f1" if models.answering else "support"] if task.answers else []
         sizes["scorer"] = [*(own if models.answering else free), *general, *own][0]
         given = {key: value for key, value in self.evaluation.model_dump().items() if value is not None}
+        race = self.evaluation.race
+        if race.gate is None:
+            race = race.model_copy(update={"gate": self.evaluation.rotating if models.answering else 0})
         config = self.model_copy(
             update={
                 "models": models,
                 "search": self.search.model_copy(update={"operators": searched}),
-                "evaluation": Evaluation.model_validate({**sizes, **given}),
+                "evaluation": Evaluation.model_validate({**sizes, **given, "race": race}),
             }
         )
         _check_fit(config, task)

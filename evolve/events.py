@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from evolve.types import Cost, Scalar
+from evolve.types import Cost, Phase, Scalar
 
 CandidateOutcome: TypeAlias = Literal["scored", "rejected", "void"]
 """scored: measured. rejected: never measured in full, with a reason. void: too many infrastructure faults to tell."""
-Split: TypeAlias = Literal["fresh", "test"]
+Split: TypeAlias = Literal["static", "fresh", "test"]
+"""Where a candidate is measured after its attempt: "static" is the rest of a set on which it was dropped."""
+Dropped: TypeAlias = Literal["", "gate", "race"]
+"""At which rung of the ladder a measured child was given up."""
 Scores: TypeAlias = Mapping[str, float | None]
 """Score by query id; None is an infrastructure fault."""
 
@@ -25,6 +28,8 @@ class Clock:
     """Seconds that the run has been worked on, over all its sessions."""
     seconds: float = 0.0
     """Wall clock of what the event reports."""
+    proposing: float = 0.0
+    """Of these seconds, those until there was a program to measure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,14 @@ class AttemptEnded:
     clock: Clock
     reason: str = ""
     """Why it was rejected or is void."""
+    dropped: Dropped = ""
+    """Where a rejected child was measured and given up; "" for one that was never measured, or in full."""
     source: str | None = None
     """None where no program came to be."""
     digest: str = ""
     behaviour: str = ""
     scores: Scores = field(default_factory=dict)
-    """On the static queries."""
+    """On the static queries; where it was dropped, on those that it was asked."""
     trials: tuple[Trial, ...] = ()
     study: str = ""
     """Which of the tune operator's studies the trials belong to."""
@@ -96,6 +103,8 @@ class AttemptEnded:
     """Queries that were asked of it and of what it was compared with."""
     cost: Mapping[str, Cost] = field(default_factory=dict)
     """What its calls to models came to, by role."""
+    phases: Mapping[str, Phase] = field(default_factory=dict)
+    """Of its evaluation, where a model answers: "extract", "write", "formulate", "read" and "answer"."""
     commit: str = ""
     """In lineage.git, where the full case records are; "" where there is neither a program nor a critique."""
     type: Literal["attempt_ended"] = "attempt_ended"
@@ -103,7 +112,7 @@ class AttemptEnded:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A candidate was measured again, on queries that did not select it."""
+    """A candidate was measured again: on queries that did not select it, or on the rest of the static set."""
 
     candidate: str
     split: Split

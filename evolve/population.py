@@ -9,6 +9,7 @@ from evolve.events import (
     AttemptEnded,
     AttemptStarted,
     CandidateOutcome,
+    Dropped,
     Event,
     Measured,
     RunStarted,
@@ -17,7 +18,7 @@ from evolve.events import (
     Trial,
     WinnerChosen,
 )
-from evolve.types import Cost
+from evolve.types import Cost, Phase
 
 SEED = "seed"
 
@@ -36,10 +37,15 @@ class Candidate:
     digest: str
     behaviour: str
     scores: Mapping[str, float]
-    """On the static queries that have a score."""
+    """On the static queries that have a score; of a dropped candidate, on those that it was asked."""
     seconds: float
     stale: int
     commit: str
+    dropped: Dropped = ""
+    """Where it was given up; it may be measured to the end later, and is "scored" then."""
+    proposing: float = 0.0
+    """Seconds until there was a program to measure."""
+    phases: Mapping[str, Phase] = field(default_factory=dict)
     asked: int = 0
     """Queries that its attempt asked."""
     cost: Mapping[str, Cost] = field(default_factory=dict)
@@ -48,6 +54,11 @@ class Candidate:
     """Of its measurements on fresh and held-out queries, by role."""
     fresh: Mapping[str, float] = field(default_factory=dict)
     test: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_measured(self) -> bool:
+        """True where queries were asked of it for a score, be it that it was dropped half way."""
+        return self.outcome != "rejected" or self.dropped != ""
 
     @property
     def mean(self) -> float:
@@ -91,8 +102,8 @@ class Population:
 
     @property
     def children(self) -> int:
-        """Measured candidates that count against the budget."""
-        return sum(c.operator != SEED and c.outcome != "rejected" for c in self.candidates.values())
+        """Children that were measured, in full or in part: they count against the budget."""
+        return sum(c.operator != SEED and c.is_measured for c in self.candidates.values())
 
     @property
     def best(self) -> Candidate | None:
@@ -149,6 +160,9 @@ def _ended(population: Population, event: AttemptEnded) -> Population:
         scores=_known(event.scores),
         seconds=event.clock.seconds,
         stale=event.stale,
+        dropped=event.dropped,
+        proposing=event.clock.proposing,
+        phases=event.phases,
         commit=event.commit,
         asked=event.asked,
         cost=event.cost,
@@ -167,7 +181,13 @@ def _ended(population: Population, event: AttemptEnded) -> Population:
 
 def _measured(candidate: Candidate, event: Measured) -> Candidate:
     known = _known(event.scores)
-    changed = replace(candidate, fresh=known) if event.split == "fresh" else replace(candidate, test=known)
+    match event.split:
+        case "static":
+            changed = replace(candidate, scores={**candidate.scores, **known}, outcome="scored", reason="")
+        case "fresh":
+            changed = replace(candidate, fresh={**candidate.fresh, **known})
+        case "test":
+            changed = replace(candidate, test={**candidate.test, **known})
     return replace(changed, later_cost=added(candidate.later_cost, event.cost))
 
 

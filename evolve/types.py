@@ -219,6 +219,18 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of a child's evaluation: what was expected of it, and what came."""
+
+    again: bool
+    """Its requests were expected to differ from the parents': nothing of it could be reused."""
+    calls: int = 0
+    """Requests that went to the provider."""
+    cached: int = 0
+    """Requests whose answer the run had already."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What one role's calls to a model added up to."""
 

@@ -13,7 +13,7 @@ changes it keeps its parent's items and queries, and pays for answers only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from evolve.agents.prompts import messages
 from evolve.agents.structured import described, json_schema, parse
@@ -58,7 +58,7 @@ class LLMAgent:
             "read": read if read.strip() else NOTHING_READ,
             "question": question,
         }
-        return self._usable(Request("agent", messages(self._respond, values)), _answer)
+        return self._usable(Request("agent", messages(self._respond, values), purpose="answer"), _answer)
 
     def act(self, program: Program, situation: Situation) -> str:
         """Choose the next command. Raises AgentFailure, and what `Ask` raises."""
@@ -70,14 +70,16 @@ class LLMAgent:
             "steps": told(situation.steps),
             "commands": "\n".join(situation.commands),
         }
-        return self._usable(Request("agent", messages("act", values)), lambda text: _command(text, situation.commands))
+        request = Request("agent", messages("act", values), purpose="answer")
+        return self._usable(request, lambda text: _command(text, situation.commands))
 
-    def _fill(self, prompt: str, schema: Schema, values: dict[str, str]) -> dict[str, JSON]:
+    def _fill(self, prompt: Literal["extract", "formulate"], schema: Schema, values: dict[str, str]) -> dict[str, JSON]:
         if not schema.fields:
             return {}
         keys = ", ".join(f'"{field.name}"' for field in schema.fields)
         filled = messages(prompt, {**values, "fields": described(schema), "keys": keys})
-        return self._usable(Request("agent", filled, json_schema(schema)), lambda text: parse(schema, text))
+        request = Request("agent", filled, json_schema(schema), purpose=prompt)
+        return self._usable(request, lambda text: parse(schema, text))
 
     def _usable(self, request: Request, read: Callable[[str], _T]) -> _T:
         try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from evolve.agents.base import Agent
     from evolve.environments.base import Environments
     from evolve.evaluation.splits import Work
-    from evolve.models.base import Reply
+    from evolve.models.base import Purpose, Reply
     from evolve.sandbox.base import Sandbox
     from evolve.sandbox.box import Box, CallEmbed
     from evolve.scoring.base import Scorer
@@ -61,7 +61,7 @@ class Lease:
         return self._box
 
 
-def no_completions(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
+def no_completions(messages: list[JSON], kwargs: dict[str, JSON], purpose: Purpose) -> Reply:
     """Answer a program's `llm_completion` in a run without a toolkit model: the call raises in the program."""
     raise ProgramFault("raised", "this run has no toolkit model: llm_completion cannot be answered")
 

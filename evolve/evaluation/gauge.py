@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from evolve.errors import ProgramFault
-from evolve.models.base import Reply
+from evolve.models.base import Purpose, Reply
 from evolve.types import JSON, Operation
 
-Complete = Callable[[list[JSON], dict[str, JSON]], Reply]
-"""Answers a program's `llm_completion(messages, **kwargs)`; raises as `evolve.models.toolkit.completions` says."""
+Complete = Callable[[list[JSON], dict[str, JSON], Purpose], Reply]
+"""Answers a program's `llm_completion(messages, **kwargs)`, given what it is for;
+raises as `evolve.models.toolkit.completions` says."""
 
 
 class Completions:
@@ -24,13 +25,15 @@ class Completions:
         self.refused = False
         self.calls = 0
         self.tokens = 0
+        self.purpose: Purpose = ""
+        """Of the operation at work."""
 
     def __call__(self, messages: list[JSON], kwargs: dict[str, JSON]) -> str:
         """Answer as `evolve.sandbox.box.CallLLM`."""
         if self.closed:
             self.refused = True
             raise ProgramFault("raised", "no completion is made for a probe")
-        reply = self._complete(messages, kwargs)
+        reply = self._complete(messages, kwargs, self.purpose)
         self.calls += 1
         self.tokens += reply.usage.input_tokens + reply.usage.output_tokens
         return reply.text
@@ -40,6 +43,8 @@ class Completions:
 class Gauge:
     """The operations of one kind in one scope."""
 
+    purpose: Purpose = ""
+    """"write" or "read"."""
     seconds: list[float] = field(default_factory=list)
     calls: int = 0
     tokens: int = 0
@@ -49,6 +54,7 @@ class Gauge:
     def measuring(self, completions: Completions) -> Iterator[None]:
         """Measure one operation; one that raises counts as well."""
         calls, tokens, began = completions.calls, completions.tokens, time.perf_counter()
+        completions.purpose = self.purpose
         try:
             yield
         finally:

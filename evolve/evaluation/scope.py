@@ -42,8 +42,8 @@ class Part:
     """The episode that the program failed to write."""
     lost: str = ""
     """Why it has to be tried again, in the words of the last try."""
-    writing: Gauge = field(default_factory=Gauge)
-    reading: Gauge = field(default_factory=Gauge)
+    writing: Gauge = field(default_factory=lambda: Gauge("write"))
+    reading: Gauge = field(default_factory=lambda: Gauge("read"))
 
     @property
     def open(self) -> list[Query]:

@@ -10,6 +10,8 @@ from evolve.types import JSON
 
 Role: TypeAlias = Literal["agent", "reflector", "toolkit", "judge", "embedding"]
 """Which part a model plays; the configuration names a model for each."""
+Purpose: TypeAlias = Literal["", "extract", "write", "formulate", "read", "answer", "judge", "reflect"]
+"""What a call is for: a phase of an evaluation, or the work of a judge or a reflector; "" where it is none of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Request:
     """Of the answer, reasoning included; None: as the role is configured."""
     sample: int = 0
     """Tells requests apart that are otherwise equal, where variance is to be measured."""
+    purpose: Purpose = ""
+    """Who asks, for the books; no part of what decides the answer."""
 
 
 @dataclass(frozen=True, slots=True)

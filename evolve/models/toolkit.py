@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 from evolve.errors import ProgramFault, RequestRefused
-from evolve.models.base import Ask, Message, Reply, Request
+from evolve.models.base import Ask, Message, Purpose, Reply, Request
 from evolve.types import JSON
 
 ROLES = ("system", "user", "assistant")
@@ -15,15 +15,15 @@ LEAST_TOKENS = 16
 FORMATS: Mapping[str, Mapping[str, JSON] | None] = {"text": None, "json_object": {"type": "object"}}
 
 
-def completions(ask: Ask) -> Callable[[list[JSON], dict[str, JSON]], Reply]:
-    """Return what answers `llm_completion(messages, **kwargs)` through `ask`.
+def completions(ask: Ask) -> Callable[[list[JSON], dict[str, JSON], Purpose], Reply]:
+    """Return what answers `llm_completion(messages, **kwargs)` of a write or a read through `ask`.
 
     It raises ProgramFault for what cannot be asked and for what the provider refuses; whatever else `ask` raises passes
     through.
     """
 
-    def answer(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
-        request = _request(messages, kwargs)
+    def answer(messages: list[JSON], kwargs: dict[str, JSON], purpose: Purpose) -> Reply:
+        request = _request(messages, kwargs, purpose)
         try:
             return ask(request)
         except RequestRefused as refusal:
@@ -32,7 +32,7 @@ def completions(ask: Ask) -> Callable[[list[JSON], dict[str, JSON]], Reply]:
     return answer
 
 
-def _request(messages: list[JSON], kwargs: dict[str, JSON]) -> Request:
+def _request(messages: list[JSON], kwargs: dict[str, JSON], purpose: Purpose) -> Request:
     if not messages:
         raise _fault("messages is empty; expected a list of {'role': ..., 'content': ...}")
     known = ("model", "temperature", "max_tokens", "response_format")
@@ -45,6 +45,7 @@ def _request(messages: list[JSON], kwargs: dict[str, JSON]) -> Request:
         schema=_schema(kwargs.get("response_format")),
         temperature=_temperature(kwargs.get("temperature")),
         max_tokens=_max_tokens(kwargs.get("max_tokens")),
+        purpose=purpose,
     )
 
 

@@ -47,7 +47,7 @@ def converse(ground: Ground, constant: str, rest: str) -> Proposal:
     prompt, diagnosis, problem, idea = f"{constant}\n\n{rest}", "", "", ""
     for _ in range(ROUNDS):
         try:
-            reply = ground.ask(Request("reflector", tuple(messages)))
+            reply = ground.ask(Request("reflector", tuple(messages), purpose="reflect"))
         except RequestRefused as refusal:
             problem = f"the request was refused: {refusal}"
             rounds.append(Round(prompt, "", problem))

@@ -65,7 +65,9 @@ class Judge:
         """
         if not answer.strip():
             return Verdict(0.0, "There is no answer.")
-        return judged(self._ask, Request("judge", self.messages(query, answer.strip()), _SCHEMA), _verdict)
+        return judged(
+            self._ask, Request("judge", self.messages(query, answer.strip()), _SCHEMA, purpose="judge"), _verdict
+        )
 
     def messages(self, query: Query, answer: str) -> tuple[Message, ...]:
         """Return the question to the judge."""

@@ -172,7 +172,9 @@ class RubricScorer:
         messages = (Message("system", _ALL, constant=True), Message("user", shown))
         schema = _schema({"type": "array", "items": {"type": "boolean"}})
         why, met = judged(
-            self._ask, Request("judge", messages, schema), lambda text: _verdicts(text, count=len(criteria))
+            self._ask,
+            Request("judge", messages, schema, purpose="judge"),
+            lambda text: _verdicts(text, count=len(criteria)),
         )
         return met, "\n".join([*([why] if why else []), *map(_line, criteria, met)])
 
@@ -182,7 +184,9 @@ class RubricScorer:
         start = (Message("system", _ONE, constant=True), Message("user", conversation, constant=True))
         for criterion in criteria:
             messages = (*start, Message("user", f"# Criterion\n\n{self._shown(criterion)}"))
-            why, is_met = judged(self._ask, Request("judge", messages, _schema({"type": "boolean"})), _verdict)
+            why, is_met = judged(
+                self._ask, Request("judge", messages, _schema({"type": "boolean"}), purpose="judge"), _verdict
+            )
             met.append(is_met)
             lines.append(_line(criterion, is_met) + (f" ({why})" if why else ""))
         return met, "\n".join(lines)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from evolve.errors import ProgramFault
 from evolve.evaluation.gauge import Completions, Gauge, both, operation, quantile
-from evolve.models.base import Reply, Usage
-from evolve.types import Operation
+from evolve.models.base import Purpose, Reply, Usage
+from evolve.types import JSON, Operation
 
 
 def test_quantile_is_the_smallest_value_that_the_share_does_not_exceed() -> None:
@@ -28,8 +28,14 @@ def test_at_least_the_share_is_no_larger(values: list[float], share: float) -> N
 
 
 def test_completions_are_counted_with_the_operation_that_asks() -> None:
-    completions = Completions(lambda messages, kwargs: Reply("yes", Usage(10, 0, 0, 2), 0.0))
-    write, read = Gauge(), Gauge()
+    purposes: list[Purpose] = []
+
+    def answer(messages: list[JSON], kwargs: dict[str, JSON], purpose: Purpose) -> Reply:
+        purposes.append(purpose)
+        return Reply("yes", Usage(10, 0, 0, 2), 0.0)
+
+    completions = Completions(answer)
+    write, read = Gauge("write"), Gauge("read")
     with write.measuring(completions):
         assert completions([], {}) == "yes"
         completions([], {})
@@ -38,10 +44,11 @@ def test_completions_are_counted_with_the_operation_that_asks() -> None:
         raise ProgramFault("raised", "in the read")
     assert (write.calls, write.tokens, len(write.seconds)) == (2, 24, 1)
     assert (read.calls, read.tokens, len(read.seconds)) == (1, 12, 1)
+    assert purposes == ["write", "write", "read"]
 
 
 def test_a_probe_gets_no_completion() -> None:
-    completions = Completions(lambda messages, kwargs: Reply("yes", Usage(), 0.0))
+    completions = Completions(lambda messages, kwargs, purpose: Reply("yes", Usage(), 0.0))
     completions.closed = True
     with pytest.raises(ProgramFault, match="no completion is made for a probe"):
         completions([], {})

@@ -19,7 +19,7 @@ def asked(messages: list[JSON], **kwargs: JSON) -> Request:
         requests.append(request)
         return Reply("forty-two", Usage(), 0.0)
 
-    assert completions(ask)(messages, kwargs).text == "forty-two"
+    assert completions(ask)(messages, kwargs, "write").text == "forty-two"
     return requests[0]
 
 
@@ -80,7 +80,7 @@ def test_a_refusal_is_the_programs_affair_and_other_errors_pass(error: Exception
         raise error
 
     with pytest.raises(raised):
-        completions(ask)(HELLO, {})
+        completions(ask)(HELLO, {}, "write")
 
 
 def test_a_provider_that_fails_is_not_the_programs_fault() -> None:
@@ -88,4 +88,4 @@ def test_a_provider_that_fails_is_not_the_programs_fault() -> None:
         raise ProviderError("down")
 
     with pytest.raises(ProviderError):
-        completions(ask)(HELLO, {})
+        completions(ask)(HELLO, {}, "write")
