@@ -122,11 +122,13 @@ def claimed(paths: RunPaths, config: Config) -> Iterator[None]:
 def _same_config(paths: RunPaths, config: Config) -> None:
     if paths.config.exists() and paths.journal.exists():
         changed = differences(load_config(str(paths.config)), config)
+        if not changed:
+            return
         stopped = folded(Journal(paths.journal)).stopped
         finished = stopped is not None and stopped.reason == "finished"
-        if changed and not finished and all(change.startswith("budget.") for change in changed):
+        if not finished and all(change.startswith("budget.") for change in changed):
             _write_config(paths, config)  # more money or time changes nothing of what was measured
-        elif changed:
+        else:
             raise RunFolderError(
                 f"run {paths.root.name!r} was started with another configuration ({'; '.join(changed[:3])}); "
                 "give --name for a new run, or drop the change."

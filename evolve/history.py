@@ -10,24 +10,34 @@ from evolve.program import structural_diff
 
 CHILDREN = 8
 """Earlier attempts from a candidate that are told, the newest ones."""
+COMPARED = 12
+"""Ancestors that are told with what they changed, the newest ones: after thousands of attempts lines are long."""
+KEPT = 16_384
+"""Differences that are kept in memory; one takes milliseconds to find."""
+
+
+def line(population: Population, candidate: Candidate) -> tuple[Candidate, ...]:
+    """Return the candidates from the seed to this one itself, along the first parents."""
+    found = [candidate]
+    while found[-1].parents:
+        found.append(population.candidates[found[-1].parents[0]])
+    return tuple(reversed(found))
 
 
 def ancestry(population: Population, candidate: Candidate) -> tuple[Tried, ...]:
-    """Return the line from the seed to the candidate itself, along the first parents."""
-    line = [candidate]
-    while line[-1].parents:
-        line.append(population.candidates[line[-1].parents[0]])
-    return tuple(tried(population, each) for each in reversed(line))
+    """Return the line from the seed to the candidate itself as attempts; only the newest say what they changed."""
+    whole = line(population, candidate)
+    older = (tried(population, each, compared=False) for each in whole[:-COMPARED])
+    return (*older, *(tried(population, each) for each in whole[-COMPARED:]))
 
 
 def children(population: Population, candidate: Candidate) -> tuple[Tried, ...]:
     """Return what was tried from the candidate, oldest first, rejected attempts included."""
-    made = [each for each in population.candidates.values() if candidate.id in each.parents]
-    return tuple(tried(population, each) for each in made[-CHILDREN:])
+    return tuple(tried(population, each) for each in population.made_from(candidate.id)[-CHILDREN:])
 
 
-def tried(population: Population, candidate: Candidate) -> Tried:
-    """Return one attempt, with what it changed and what that brought."""
+def tried(population: Population, candidate: Candidate, *, compared: bool = True) -> Tried:
+    """Return one attempt with what that brought and, where it is compared with its parent, what it changed."""
     parents = [population.candidates[parent] for parent in candidate.parents]
     mean = candidate.mean if candidate.outcome == "scored" else None
     before = max((parent.mean for parent in parents), default=None)
@@ -39,10 +49,10 @@ def tried(population: Population, candidate: Candidate) -> Tried:
         mean=mean,
         change=None if mean is None or before is None else mean - before,
         reason=candidate.reason,
-        diff=_diff(parents[0].source or "", candidate.source) if parents and candidate.source else "",
+        diff=_diff(parents[0].source or "", candidate.source) if compared and parents and candidate.source else "",
     )
 
 
-@lru_cache(maxsize=1_024)
+@lru_cache(maxsize=KEPT)
 def _diff(old: str, new: str) -> str:
     return structural_diff(old, new).describe()

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from evolve.errors import RunFolderError
-from evolve.events import Event, RunStarted
+from evolve.events import AttemptStarted, Event, RunStarted
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 VERSION = 1
+BLOCK = 1 << 16
+"""Bytes that are read at a time when the end of the last whole line is looked for."""
 
 
 class Journal:
@@ -30,13 +32,17 @@ class Journal:
         """Yield the events in order; a torn last line is not an event. Raises RunFolderError for any other bad line."""
         if not self.path.exists():
             return
-        for number, line in enumerate(self.path.read_bytes().splitlines(keepends=True), 1):
-            if not line.endswith(b"\n"):
-                return  # torn: the driver was killed while writing it
-            yield self._parse(number, line)
+        with self.path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if not line.endswith(b"\n"):
+                    return  # torn: the driver was killed while writing it
+                yield self._parse(number, line)
 
     def append(self, event: Event) -> None:
-        """Write the event and wait until the disk has it. Raises RunFolderError where it cannot be written."""
+        """Write the event and wait until the disk has it. Raises RunFolderError where it cannot be written.
+
+        The beginning of an attempt is not waited for: where a power cut loses it, the attempt is done again anyway.
+        """
         line = json.dumps(asdict(event), ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n"
         try:
             if self._file is None:
@@ -46,7 +52,8 @@ class Journal:
             try:
                 while written < len(line):
                     written += os.write(self._file, line[written:])
-                os.fsync(self._file)
+                if not isinstance(event, AttemptStarted):
+                    os.fsync(self._file)
             except OSError:
                 os.ftruncate(self._file, before)
                 raise
@@ -64,10 +71,8 @@ class Journal:
 
     def _open(self) -> int:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        size = os.fstat(file).st_size
-        if size:
-            data = self.path.read_bytes()
-            os.ftruncate(file, data.rfind(b"\n") + 1)
+        if (end := _end_of_lines(file)) < os.fstat(file).st_size:
+            os.ftruncate(file, end)
         return file
 
     def _parse(self, number: int, line: bytes) -> Event:
@@ -85,6 +90,18 @@ class Journal:
                 f"{self.path} has format {event.version}, this evolve reads {VERSION}; use the evolve that wrote it."
             )
         return event
+
+
+def _end_of_lines(file: int) -> int:
+    """Return where the last whole line of the file ends: it is looked for from the end on, for files grow large."""
+    end = os.fstat(file).st_size
+    while end:
+        begin = max(0, end - BLOCK)
+        last = os.pread(file, end - begin, begin).rfind(b"\n")
+        if last >= 0:
+            return begin + last + 1
+        end = begin
+    return 0
 
 
 def canonical(event: Event) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from evolve.events import (
     Trial,
     WinnerChosen,
 )
-from evolve.journal import Journal, canonical
+from evolve.journal import BLOCK, Journal, canonical
 
 CLOCK = Clock("2026-01-02T03:04:05.678+00:00", 1.5, 0.25)
 PARAMS = {"whole": 1, "real": 1.0, "flag": True, "word": "1", "none": None}
@@ -137,6 +137,15 @@ def test_a_torn_last_line_is_no_event_and_is_cut(path: Path, cut: int) -> None:
     assert read(path) == EVENTS[:3]
     write(path, [EVENTS[7]])
     assert read(path) == [*EVENTS[:3], EVENTS[7]]
+
+
+@pytest.mark.parametrize("length", [BLOCK - 1, BLOCK, 3 * BLOCK])
+def test_a_long_torn_line_is_cut_where_it_begins(path: Path, length: int) -> None:
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"x" * length)
+    write(path, [EVENTS[7]])
+    assert path.read_bytes().startswith(whole)
+    assert read(path) == [*EVENTS, EVENTS[7]]
 
 
 def test_a_journal_of_one_torn_line_is_empty(path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import isnan
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,7 @@ from evolve.events import (
     AttemptStarted,
     CandidateOutcome,
     Clock,
+    Dropped,
     Event,
     Measured,
     RunStarted,
@@ -19,6 +23,7 @@ from evolve.events import (
     WinnerChosen,
 )
 from evolve.population import Population, fold
+from evolve.types import Cost, Phase
 
 
 def clock(elapsed: float = 0.0) -> Clock:
@@ -82,7 +87,90 @@ def test_later_measurements_join_the_candidate() -> None:
     candidate = fold([*events, Measured("c000", "test", {"t": 0.25}, clock())]).candidates["c000"]
     assert dict(candidate.fresh) == {"f": 1.0}
     assert dict(candidate.test) == {"t": 0.25}
-    assert dict(candidate.confirmed) == {"q0": 0.5, "f": 1.0}
+
+
+def dropped(number: int, at: Dropped, *scores: float) -> AttemptEnded:
+    """A child that was measured in part and given up."""
+    event = ended(number, *scores, operator="reflect", outcome="rejected")
+    return replace(event, dropped=at, reason="loses", phases={"read": Phase(again=True, calls=3)})
+
+
+def test_a_dropped_child_is_measured_but_no_parent() -> None:
+    population = fold([ended(0, 0.5), dropped(1, "gate", 1.0), dropped(2, "race", 0.25, 0.75)])
+    assert [candidate.id for candidate in population.scored] == ["c000"]
+    assert population.children == 2, "they count against the budget"
+    held = population.candidates["c002"]
+    assert (held.dropped, held.outcome, held.is_measured, held.mean) == ("race", "rejected", True, 0.5)
+    assert held.phases == {"read": Phase(again=True, calls=3)}
+    assert population.best is not None
+    assert population.best.id == "c000", "a mean over a part is not compared"
+
+
+def test_a_child_that_never_ran_does_not_count() -> None:
+    population = fold([ended(0, 0.5), ended(1, operator="reflect", outcome="rejected")])
+    assert population.children == 0
+    assert not population.candidates["c001"].is_measured
+    assert isnan(population.candidates["c001"].mean)
+
+
+def test_a_dropped_child_that_is_measured_on_is_scored() -> None:
+    rest = Measured("c001", "static", {"q1": 0.9, "q2": None}, clock(), cost={"agent": Cost(calls=7)})
+    before = fold([ended(0, 0.5, 0.5, 0.5), dropped(1, "race", 0.8), ended(2, 0.6, operator="tune")])
+    population = before.apply(rest)
+    held = population.candidates["c001"]
+    assert dict(held.scores) == {"q0": 0.8, "q1": 0.9}
+    assert held.mean == pytest.approx(0.85)
+    assert (held.outcome, held.reason, held.dropped) == ("scored", "", "race")
+    assert held.later_cost == {"agent": Cost(calls=7)}
+    assert population.best == held
+    assert [candidate.id for candidate in population.scored] == ["c000", "c001", "c002"], (
+        "in the order in which they ended"
+    )
+    assert population.children == before.children == 2
+
+
+def test_the_time_to_propose_is_part_of_the_seconds() -> None:
+    event = replace(ended(1, 0.5), clock=Clock("2026-01-01T00:00:00.000+00:00", 9.0, 6.0, 2.5))
+    candidate = fold([event]).candidates["c001"]
+    assert (candidate.seconds, candidate.proposing) == (6.0, 2.5)
+
+
+def test_an_event_changes_no_population_before_it() -> None:
+    begun = AttemptStarted(2, "tune", ("c000",), clock())
+    trial = replace(ended(2, 0.9, operator="tune"), parents=("c000",), trials=(Trial({"k": 1}, 0.9),), study="s")
+    later = Measured("c000", "static", {"q0": 1.0}, clock())
+    states = [fold([ended(0, 0.5), ended(1, 0.4)])]
+    for event in (begun, trial, later):
+        states.append(states[-1].apply(event))
+    assert states[0] == fold([ended(0, 0.5), ended(1, 0.4)])
+    assert [len(state.scored) for state in states] == [2, 2, 3, 3]
+    assert [set(state.begun) for state in states] == [set(), {2}, set(), set()]
+    assert [state.best.id for state in states if state.best] == ["c000", "c000", "c002", "c000"]
+    assert [dict(state.studies) for state in states] == [{}, {}, {"s": "c000"}, {"s": "c000"}]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["scored", "rejected", "void"]), st.integers(0, 5), st.booleans()), max_size=12)
+)
+def test_what_is_kept_up_to_date_is_what_a_search_would_find(made: list[tuple[CandidateOutcome, int, bool]]) -> None:
+    population = Population()
+    for number, (outcome, mark, measured_on) in enumerate(made):
+        parents = () if number < 2 else tuple(dict.fromkeys((f"c{mark % number:03d}", f"c{number // 2:03d}")))
+        event = ended(number, mark / 5, operator="reflect" if parents else "seed", outcome=outcome)
+        population = population.apply(replace(event, parents=parents, digest=f"d{mark}", behaviour=f"b{mark}"))
+        assert len(population.scored) <= number + 1
+        if measured_on:
+            population = population.apply(Measured(f"c{number:03d}", "static", {"q1": 0.5}, clock()))
+    held = list(population.candidates.values())
+    scored = [each for each in held if each.outcome == "scored"]
+    assert population.scored == scored
+    assert population.seeds == [each for each in held if each.operator == "seed"]
+    assert population.children == sum(each.operator != "seed" and each.is_measured for each in held)
+    assert population.best == max(scored, key=lambda each: each.mean, default=None)
+    assert population.digests == {each.digest: each.id for each in held}
+    assert population.behaviours == {each.behaviour: each.id for each in scored}
+    for parent in held:
+        assert population.made_from(parent.id) == [each for each in held if parent.id in each.parents]
 
 
 def test_an_id_is_never_used_twice() -> None:
