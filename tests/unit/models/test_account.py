@@ -9,7 +9,7 @@ import pytest
 
 from evolve.errors import RequestRefused
 from evolve.models.account import Account
-from evolve.models.base import Message, Reply, Request, Role, Spent, Usage, Vectors
+from evolve.models.base import Message, Purpose, Reply, Request, Role, Spent, Usage, Vectors
 from evolve.types import Cost
 
 
@@ -31,8 +31,8 @@ class Shop:
         raise NotImplementedError
 
 
-def ask(text: str, role: Role = "agent") -> Request:
-    return Request(role, (Message("user", text),))
+def ask(text: str, role: Role = "agent", purpose: Purpose = "") -> Request:
+    return Request(role, (Message("user", text),), purpose=purpose)
 
 
 def test_costs_are_kept_by_role() -> None:
@@ -57,6 +57,18 @@ def test_one_unknown_price_makes_the_role_unknown() -> None:
     assert account.costs()["judge"].usd == 0.25
 
 
+def test_phases_count_what_was_sent_and_what_was_kept_by_purpose() -> None:
+    account = Account(Shop())
+    account.complete(ask("new", purpose="extract"))
+    account.complete(ask("old", purpose="extract"))
+    account.complete(ask("unpriced", purpose="extract"))
+    account.complete(ask("old", "judge", purpose="judge"))
+    account.embed(["a", "b"])
+    with pytest.raises(RequestRefused):
+        account.complete(ask("bad", purpose="answer"))
+    assert account.phases() == {"extract": (2, 1), "judge": (0, 1), "": (1, 0)}
+
+
 def test_what_fails_costs_nothing_and_passes_through() -> None:
     account = Account(Shop())
     with pytest.raises(RequestRefused):
@@ -67,5 +79,6 @@ def test_what_fails_costs_nothing_and_passes_through() -> None:
 def test_many_threads_add_up() -> None:
     account = Account(Shop())
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(account.complete, [ask("new")] * 400))
-    assert account.costs()["agent"].calls == 400
+        list(pool.map(account.complete, [ask("new", purpose="write"), ask("old", purpose="write")] * 200))
+    assert account.costs()["agent"] == Cost(200, 200, 20_000, 8_000, 1_400, 50.0)
+    assert account.phases() == {"write": (200, 200)}

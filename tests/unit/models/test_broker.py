@@ -158,6 +158,12 @@ def test_the_second_time_an_answer_is_cached_and_free_in_this_session_and_in_the
     assert len(bench.provider.calls) == 1
 
 
+def test_what_a_call_is_for_decides_nothing(bench: Bench) -> None:
+    broker = bench.broker()
+    broker.complete(ask("hello", purpose="extract"))
+    assert broker.complete(ask("hello", purpose="answer")).cached
+
+
 def test_roles_of_one_model_share_answers_where_nothing_that_decides_differs(bench: Bench) -> None:
     broker = bench.broker(
         agent={"model": "openai:m", "max_tokens": 512}, judge={"model": "openai:m", "max_tokens": 512}

@@ -54,12 +54,12 @@ def crowd(gate: Gate, faults: list[Exception | None]) -> None:
 
 
 def test_the_limit_doubles_in_a_window_until_the_provider_first_says_no() -> None:
-    gate, _ = make(Time(), highest=40)
+    gate, _ = make(Time(), highest=64)
     trace = [gate.limit]
-    for _ in range(3):
+    for _ in range(4):
         succeed(gate, gate.limit)
         trace.append(gate.limit)
-    assert trace == [8, 16, 32, 40]
+    assert trace == [8, 16, 32, 64, 64]
 
 
 def test_after_that_it_grows_by_about_one_a_window() -> None:

@@ -28,6 +28,7 @@ def test_messages_become_a_request_of_the_toolkit() -> None:
     assert asked(messages) == Request(
         "toolkit",
         (Message("system", "sys"), Message("user", "use"), Message("assistant", "ass"), Message("user", "use")),
+        purpose="write",
     )
 
 
