@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from evolve.attempt import Done, Job, Worker
+from evolve.attempt import Done, Job
 from evolve.config import Config
 from evolve.errors import ConfigError, PrerequisiteError
 from evolve.evaluation.crew import make_environments
@@ -23,9 +24,13 @@ from evolve.models.broker import DirectBroker
 from evolve.paths import ZOO, seeds_dir, shipped_programs
 from evolve.sandbox import Kind, open_sandbox
 from evolve.sandbox.base import Say
+from evolve.worker import Worker
 
 if TYPE_CHECKING:
     from evolve.executors.hosted import Hostable
+
+WARM = 2
+"""Boxes that a worker with several lanes keeps ready."""
 
 
 def find_program(name: str) -> Path:
@@ -43,9 +48,10 @@ def find_program(name: str) -> Path:
     )
 
 
-def make_worker(config: Config, splits: Splits, kind: Kind, broker: Broker | None) -> Worker:
-    """Return a worker with a sandbox of its own. Runs in the worker's process."""
-    return Worker(config, splits, open_sandbox(kind, config.sandbox.limits), broker, make_environments(config))
+def make_worker(config: Config, splits: Splits, kind: Kind, broker: Broker | None, *, lanes: int = 1) -> Worker:
+    """Return a worker with a sandbox of its own, for so many jobs at a time. Runs in the worker's process."""
+    sandbox = open_sandbox(kind, config.sandbox.limits, warm=min(lanes, WARM))
+    return Worker(config, splits, sandbox, broker, make_environments(config))
 
 
 def make_broker(config: Config, calls: Path, note: Note) -> DirectBroker:
@@ -87,9 +93,14 @@ def broker_of(config: Config, calls: Path, *, note: Say) -> Iterator[DirectBroke
 def hired(
     config: Config, splits: Splits, kind: Kind, calls: Path, *, workers: int | None, on_stage: OnStage, say: Say
 ) -> Iterator[tuple[Executor[Job, Done], Hostable | None]]:
-    """Yield the workers of a run and their broker; `workers` None is one a processor, 1 works in this process."""
-    count = min(workers or os.cpu_count() or 1, config.search.in_flight)
-    if count == 1:
+    """Yield the workers of a run and their broker.
+
+    `workers` 1 works in this process; None is one a processor, of the whole cluster where there is one, as far as the
+    search has work for them.
+    """
+    models, at_a_time = bool(config.models.by_role), _at_a_time(config)
+    most = workers or (at_a_time if config.ray.address else min(os.cpu_count() or 1, at_a_time))
+    if workers == 1 or (most == 1 and not models):
         with (
             broker_of(config, calls, note=say) as broker,
             closing(SerialExecutor(partial(make_worker, config, splits, kind, broker), on_stage)) as serial,
@@ -98,14 +109,21 @@ def hired(
         return
     from evolve.executors.ray import Cluster, RayExecutor
 
-    if config.models.by_role:
+    if models:
         make_broker(config, calls, say).close()  # what is wrong with it is said here, before anything starts
-    with closing(Cluster(count, config.ray.address, note=say)) as cluster:
+    with closing(Cluster(most, config.ray.address, note=say)) as cluster:
         hosted = None
-        if config.models.by_role:
+        if models:
             hosted = cluster.host(partial(make_broker, config, calls.absolute()), environment=_keys(config))
-        with closing(RayExecutor(cluster, partial(make_worker, config, splits, kind, hosted), on_stage)) as executor:
+        lanes = math.ceil(at_a_time / max(1, cluster.room())) if models else 1
+        work = partial(make_worker, config, splits, kind, hosted, lanes=lanes)
+        with closing(RayExecutor(cluster, work, on_stage, lanes=lanes)) as executor:
             yield executor, hosted
+
+
+def _at_a_time(config: Config) -> int:
+    """How many jobs keep a search busy: with a model most of them wait, some for a proposal, some for answers."""
+    return config.search.in_flight * (2 if config.models.by_role else 1)
 
 
 def _keys(config: Config) -> dict[str, str]:

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -16,6 +17,7 @@ import click
 from evolve.errors import ConfigError, EvolveError, PrerequisiteError
 
 if TYPE_CHECKING:
+    from evolve.cli.nodes import Look
     from evolve.config import Config, ModelTable
     from evolve.models.base import Price
 
@@ -36,15 +38,26 @@ class Finding:
 
 @click.command()
 @click.argument("target", metavar="[CONFIG|TASK]", required=False)
-def command(target: str | None) -> int:
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a key of the configuration; repeatable."
+)
+@click.option("--cluster", is_flag=True, help="Look at every node of the Ray cluster at ray.address.")
+def command(target: str | None, settings: tuple[str, ...], cluster: bool) -> int:
     """Check that everything is there before a run.
 
     Looks at Python, git, the sandboxes, the runs folder, the tasks' data and, where one is given, the configuration.
     Builds the sandbox image where an engine answers, and removes containers that a killed run left. Where the
     configuration names models, looks for keys and prices, and asks each model one tiny thing.
+
+    With --cluster each node starts a box, with its image built there or shipped from here, and calls this node back.
+
+    \b
+    evolve check --cluster --set ray.address=auto
     """
     states = set()
-    for finding in findings(target):
+    if target is None and (settings or cluster):
+        target = "chronicle"
+    for finding in findings(target, settings, cluster=cluster):
         states.add(finding.state)
         click.echo(f"{finding.state:<9} {finding.what}")
     if "missing" in states:
@@ -57,11 +70,11 @@ def command(target: str | None) -> int:
     return 0
 
 
-def findings(target: str | None) -> Iterator[Finding]:
+def findings(target: str | None, settings: Sequence[str] = (), *, cluster: bool = False) -> Iterator[Finding]:
     """Yield what is found, each as soon as it is known."""
     yield Finding("ok", f"Python {sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}")
     yield _git()
-    config, found = _config(target)
+    config, found = _config(target, settings)
     yield from found
     yield from _engine(config)
     yield _process()
@@ -71,16 +84,18 @@ def findings(target: str | None) -> Iterator[Finding]:
     yield from _tasks(config)
     if config is not None:
         yield from _models(config)
+        if cluster:
+            yield from _nodes(config)
 
 
-def _config(target: str | None) -> tuple[Config | None, list[Finding]]:
+def _config(target: str | None, settings: Sequence[str]) -> tuple[Config | None, list[Finding]]:
     from evolve.config import load_config
     from evolve.tasks import resolve
 
     if target is None:
         return None, []
     try:
-        return resolve(load_config(target)), [Finding("ok", f"configuration {target}")]
+        return resolve(load_config(target, settings)), [Finding("ok", f"configuration {target}")]
     except ConfigError as error:
         return None, [Finding("wrong", f"configuration: {error}")]
 
@@ -204,6 +219,40 @@ def _ray() -> Finding:
     except ImportError as error:
         return Finding("missing", f"Ray: {error}; reinstall evolve, or give --workers 1")
     return Finding("ok", f"Ray {ray.__version__}")
+
+
+def _nodes(config: Config) -> Iterator[Finding]:
+    """Every node of the cluster, with the sandbox that the driver's node has: a run uses one kind."""
+    from evolve.cli.nodes import survey
+    from evolve.executors.cluster import Cluster
+    from evolve.sandbox import open_sandbox
+
+    if not config.ray.address:
+        yield Finding("wrong", "cluster: there is no address; give --set ray.address=auto, or HOST:6379")
+        return
+    try:
+        sandbox = open_sandbox(config.sandbox.kind, config.sandbox.limits, warm=0)
+        sandbox.close()
+        with closing(Cluster(1, config.ray.address)) as cluster:
+            kind: Literal["docker", "process"] = "docker" if sandbox.name == "docker" else "process"
+            for look in survey(cluster, kind, config.sandbox.limits):
+                yield _node(look)
+    except ConfigError as error:
+        yield Finding("wrong", f"cluster: {error}")
+    except EvolveError as error:
+        yield Finding("missing", f"cluster: {error}")
+
+
+def _node(look: Look) -> Finding:
+    what = f"node {look.node.address} ({look.node.cpus:g} CPUs)"
+    if look.problem:
+        return Finding("missing", f"{what}: {look.problem}")
+    image = f", image {look.image}" if look.image else ""
+    return Finding(
+        "ok",
+        f"{what}: evolve {look.version}, Python {look.python}, {look.sandbox}{image}; a box worked, the broker was "
+        f"reached; {look.seconds:.1f} s",
+    )
 
 
 def _seeds(config: Config | None) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ Key = int | str
 
 
 class Works(Protocol[Takes, Gives]):
-    """A worker: does one job at a time."""
+    """A worker: does as many jobs at a time as it has lanes, each in a thread of its own."""
 
     def run(self, job: Takes, stage: Callable[[str], None], /) -> Gives:
         """Do the job, saying now and then what is being done."""
@@ -31,15 +31,17 @@ OnStage = Callable[[Key, str], None]
 class Executor(Protocol[Takes, Gives]):
     """Hands jobs to workers. Used by one thread."""
 
-    slots: int
-    """Jobs that can be at work at a time."""
+    @property
+    def slots(self) -> int:
+        """Jobs that can be at work at a time: workers times lanes. Changes where workers come and go."""
+        ...
 
     def submit(self, key: Key, job: Takes) -> None:
         """Hand over a job; never more than `slots` at a time."""
         ...
 
-    def next(self) -> tuple[Key, Gives]:
-        """Block until a job is done and return it.
+    def next(self) -> tuple[Key, Gives] | None:
+        """Block until a job is done and return it, or None where a job's stage or the number of slots changed.
 
         Raises what the worker raised, EvolveError where workers keep dying.
         """

@@ -11,12 +11,15 @@ from evolve.executors.base import D, J, Key, OnStage, Works
 class SerialExecutor(Generic[J, D]):
     """Does a job when its result is asked for."""
 
-    slots = 1
-
     def __init__(self, make_worker: Callable[[], Works[J, D]], on_stage: OnStage) -> None:
         self._worker = make_worker()
         self._on_stage = on_stage
         self._waiting: list[tuple[Key, J]] = []
+
+    @property
+    def slots(self) -> int:
+        """One."""
+        return 1
 
     def submit(self, key: Key, job: J) -> None:
         """Keep the job for `next`."""

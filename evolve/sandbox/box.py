@@ -200,6 +200,19 @@ class Scope:
             raise ProgramFault("read_chars", f"read returned {len(text):,} characters, at most {limit:,} are allowed")
         return text
 
+    def probe(self, query: dict[str, JSON]) -> str:
+        """As `read`, but what it takes is not counted to the time that the scope has in all."""
+        used = self._used_seconds
+        try:
+            return self.read(query)
+        finally:
+            self._used_seconds = used
+
+    @property
+    def fault(self) -> ProgramFault | None:
+        """Why it takes no more requests; None as long as it does."""
+        return self._over
+
     def close(self) -> None:
         """End the scope's process; nothing of it is left."""
         if self._over is None:

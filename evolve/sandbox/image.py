@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import docker
 
 REPOSITORY = "evolve-sandbox"
+BUILD_FAILED = "the sandbox image could not be built"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,29 @@ def ensure_image(client: docker.DockerClient, *, say: Say | None = None) -> Imag
         except docker.errors.BuildError as error:
             words = [str(line.get("stream", line.get("error", ""))).strip() for line in error.build_log]
             last = next((line for line in reversed(words) if line), str(error))
-            raise PrerequisiteError(f"the sandbox image could not be built: {last[:300]}") from None
+            raise PrerequisiteError(f"{BUILD_FAILED}: {last[:300]}") from None
         except docker.errors.APIError as error:
-            raise PrerequisiteError(f"the sandbox image could not be built: {error.explanation}") from None
+            raise PrerequisiteError(f"{BUILD_FAILED}: {error.explanation}") from None
         seconds = time.monotonic() - began
     return Image(tag, str(image.id), image.attrs["Size"] / 1e6, seconds)
+
+
+def pack(client: docker.DockerClient) -> bytes:
+    """Return the image of this engine as an archive, name and all. Raises PrerequisiteError where it is not there."""
+    import docker
+
+    try:
+        return b"".join(client.api.get_image(image_tag()))
+    except docker.errors.DockerException as error:
+        raise PrerequisiteError(f"the sandbox image {image_tag()} cannot be shipped from here: {error}") from None
+
+
+def unpack(client: docker.DockerClient, packed: bytes) -> None:
+    """Give the engine an image that another one packed. Raises PrerequisiteError where it does not take it."""
+    import docker
+
+    try:
+        client.images.load(packed)
+        client.images.get(image_tag())
+    except docker.errors.DockerException as error:
+        raise PrerequisiteError(f"the sandbox image {image_tag()} could not be unpacked: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,10 +12,14 @@ from evolve.sandbox.box import Box
 
 LAUNCHES = 3
 """A box that does not come up is tried so often before it is the user's problem."""
+CLOSED = "the sandbox is closed"
 
 
 class WarmPool:
-    """Keeps a number of ready boxes; each is handed out once and never used again."""
+    """Keeps a number of ready boxes; each is handed out once and never used again. Used by many threads.
+
+    However many boxes are wanted at a time, no more start side by side than there are processors.
+    """
 
     def __init__(self, launch: Callable[[], Box], ready_seconds: float, warm: int) -> None:
         self._launch = launch
@@ -24,21 +29,24 @@ class WarmPool:
         self._spare: list[Future[Box]] = []
         self._taken: list[Box] = []
         self._closed = False
-        self._starter = ThreadPoolExecutor(max_workers=max(1, warm), thread_name_prefix="evolve-warm")
+        self._starter = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="evolve-warm")
 
     def take(self) -> Box:
         """Return a ready box, and start the next one. Raises SandboxError where none comes up."""
         with self._lock:
             if self._closed:
-                raise SandboxError("the sandbox is closed")
+                raise SandboxError(CLOSED)
             waiting = self._spare.pop(0) if self._spare else self._starter.submit(self._up)
         box = waiting.result()
         with self._lock:
-            self._taken = [other for other in self._taken if not other.ended]
-            self._taken.append(box)
-            while not self._closed and len(self._spare) < self._warm:
-                self._spare.append(self._starter.submit(self._up))
-        return box
+            if not self._closed:
+                self._taken = [other for other in self._taken if not other.ended]
+                self._taken.append(box)
+                while len(self._spare) < self._warm:
+                    self._spare.append(self._starter.submit(self._up))
+                return box
+        box.close()
+        raise SandboxError(CLOSED)
 
     def close(self) -> None:
         """Kill every box that is still up, those that were handed out included."""
@@ -49,16 +57,20 @@ class WarmPool:
             if not future.cancel() and future.exception() is None:
                 future.result().close()
         self._starter.shutdown(wait=True)
-        for box in self._taken:
+        with self._lock:
+            taken = list(self._taken)
+        for box in taken:
             box.close()
 
     def _up(self) -> Box:
         for last in (False,) * (LAUNCHES - 1) + (True,):
+            if self._closed:
+                raise SandboxError(CLOSED)
             try:
                 box = self._launch()
                 box.wait_ready(self._ready_seconds)
             except SandboxError:
-                if last or self._closed:
+                if last:
                     raise
             else:
                 return box

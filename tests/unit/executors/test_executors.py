@@ -56,6 +56,13 @@ def hear(key: Key, text: str) -> None:
     STAGES.append((key, text))
 
 
+def ended(executor: Executor[Job, str]) -> tuple[Key, str]:
+    """The next job that is done, whatever else changes meanwhile."""
+    while (done := executor.next()) is None:
+        pass
+    return done
+
+
 @pytest.fixture(scope="module")
 def ray(closed: Path) -> Iterator[RayExecutor[Job, str]]:
     cluster = Cluster(2, "")
@@ -80,7 +87,7 @@ def test_every_job_comes_back_under_its_key(executor: Executor[Job, str]) -> Non
         while waiting and at_work < executor.slots:
             executor.submit(*waiting.pop(0))
             at_work += 1
-        key, result = executor.next()
+        key, result = ended(executor)
         done[key] = result
         at_work -= 1
     assert done == {number: f"echo {number}" for number in range(5)}
@@ -88,33 +95,40 @@ def test_every_job_comes_back_under_its_key(executor: Executor[Job, str]) -> Non
 
 def test_keys_may_be_words(executor: Executor[Job, str]) -> None:
     executor.submit("c007", ("echo", "x"))
-    assert executor.next() == ("c007", "echo x")
+    assert ended(executor) == ("c007", "echo x")
 
 
 def test_stages_are_heard(executor: Executor[Job, str]) -> None:
     executor.submit(11, ("sleep", "noon"))
-    executor.next()
+    ended(executor)
     assert (11, "at noon") in STAGES
+
+
+def test_a_change_of_stage_is_told_before_the_job_is_done(ray: RayExecutor[Job, str]) -> None:
+    ray.submit(12, ("sleep", "dusk"))
+    while (12, "at dusk") not in STAGES:
+        assert ray.next() is None
+    assert ended(ray) == (12, "sleep dusk")
 
 
 def test_an_error_comes_out_as_itself_and_the_executor_goes_on(executor: Executor[Job, str]) -> None:
     executor.submit(1, ("fail", "no engine"))
     with pytest.raises(PrerequisiteError, match=r"^no engine$") as caught:
-        executor.next()
+        ended(executor)
     assert caught.value.exit_code == 3
     executor.submit(2, ("break the contract", "this"))
     with pytest.raises(ConfigError) as broken:
-        executor.next()
+        ended(executor)
     assert str(broken.value) == "program, line 3: found this; expected better."
     executor.submit(3, ("echo", "again"))
-    assert executor.next() == (3, "echo again")
+    assert ended(executor) == (3, "echo again")
 
 
 def test_serial_does_jobs_in_the_order_of_their_submission(tmp_path: Path) -> None:
     executor: SerialExecutor[Job, str] = SerialExecutor(partial(Helper, tmp_path), hear)
     executor.submit(1, ("echo", "a"))
     executor.submit(2, ("echo", "b"))
-    assert [executor.next()[0], executor.next()[0]] == [1, 2]
+    assert [ended(executor)[0], ended(executor)[0]] == [1, 2]
     executor.close()
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -124,5 +138,5 @@ def test_a_worker_that_dies_is_replaced_and_its_job_done_again(ray: RayExecutor[
     marker = str(tmp_path / "died")
     ray.submit(1, ("die once", marker))
     ray.submit(2, ("sleep", "meanwhile"))
-    done = dict([ray.next(), ray.next()])
+    done = dict([ended(ray), ended(ray)])
     assert done == {1: f"die once {marker}", 2: "sleep meanwhile"}
