@@ -43,12 +43,12 @@ class Completions:
 class Gauge:
     """The operations of one kind in one scope."""
 
-    purpose: Purpose = ""
-    """"write" or "read"."""
     seconds: list[float] = field(default_factory=list)
     calls: int = 0
     tokens: int = 0
     chars: int = 0
+    purpose: Purpose = ""
+    """"write" or "read"."""
 
     @contextmanager
     def measuring(self, completions: Completions) -> Iterator[None]:

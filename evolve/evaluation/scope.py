@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Literal, cast
 
 from evolve.errors import AgentFailure, EvolveError, InfrastructureError, ProgramFault
+from evolve.evaluation.calls import Rank, Results
 from evolve.evaluation.gauge import Completions, Gauge
 from evolve.evaluation.play import play
 from evolve.evaluation.stages import Probe, Tracer, gold_text
@@ -30,11 +31,31 @@ LOW = 0.5
 """An answer from the gold evidence that scores lower has failed by itself."""
 
 
+Extracted = tuple[dict[str, JSON], str]
+"""An item, and why it is not what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A scope's memory with all of its episodes written, open in a box."""
+
+    box: Box
+    scope: Scope
+    completions: Completions
+    episodes: tuple[Episode, ...]
+    writes: dict[str, Write] = field(default_factory=dict)
+    """By episode, in order."""
+
+
 @dataclass(slots=True)
 class Part:
     """One scope's cases and writes so far; the cases survive a box that is lost on the way."""
 
     work: Work
+    memory: Memory | None = None
+    """None where it has to be filled; whoever sees the part last closes it."""
+    stays: bool = False
+    """The memory is left open for later queries."""
     cases: dict[str, Case] = field(default_factory=dict)
     writes: dict[str, Write] = field(default_factory=dict)
     """By episode, in order."""
@@ -42,8 +63,10 @@ class Part:
     """The episode that the program failed to write."""
     lost: str = ""
     """Why it has to be tried again, in the words of the last try."""
-    writing: Gauge = field(default_factory=lambda: Gauge("write"))
-    reading: Gauge = field(default_factory=lambda: Gauge("read"))
+    fault: str = ""
+    """What the program did that leaves no memory to ask, now or later."""
+    writing: Gauge = field(default_factory=lambda: Gauge(purpose="write"))
+    reading: Gauge = field(default_factory=lambda: Gauge(purpose="read"))
 
     @property
     def open(self) -> list[Query]:
@@ -55,6 +78,12 @@ class Part:
         for query in self.open:
             self.cases[query.id] = faulty(query, outcome, reason)
 
+    def close(self) -> None:
+        """Close the memory, if there is one."""
+        if self.memory is not None:
+            self.memory.scope.close()
+            self.memory = None
+
 
 class NotExtracted(Exception):
     """An item is missing for want of a provider: the memory would be filled in part, so nothing is asked."""
@@ -64,7 +93,7 @@ class MemoryLost(Exception):
     """The memory could not be read in the middle of a game: the whole scope has to be tried again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """A part and everything that works on it."""
 
@@ -73,32 +102,73 @@ class Visit:
     part: Part
     calls: Calls
     stage: Callable[[str], None]
+    _items: Results[Extracted] | None = None
+    _begun: Results[Case] | None = None
 
-    def run(self, box: Box) -> None:
+    def extract(self, box: Box) -> None:
+        """Begin to extract what has to be written in this box; nothing where the memory is open there."""
+        if self.part.memory is not None and self.part.memory.box is not box:
+            self.part.close()
+        if self.part.memory is None:
+            self._items = self.calls.ahead(self._extract, self.part.work.episodes, Rank.EXTRACT)
+
+    def formulate(self) -> None:
+        """Begin to formulate what is to be asked, which needs no memory."""
+        self._begun = self.calls.ahead(self._formulate, self.part.open, Rank.FORMULATE)
+
+    def run(self, box: Box, turn: AbstractContextManager[object]) -> None:
         """Bring the part as far as this box lets us; what is still open then has `part.lost` to say why.
 
-        Raises what is nobody's fault and no passing failure: BudgetSpent, PrerequisiteError, RunFolderError.
+        It is at work on the memory in its turn only: waiting for answers is not. Raises what is nobody's fault and no
+        passing failure: BudgetSpent, PrerequisiteError, RunFolderError.
         """
         self.part.lost = ""
-        completions = Completions(self.evaluator.complete)
+        stays = False
         try:
-            self.calls.check()
-            memory = box.open(self.program.source, call_llm=completions, call_embed=self.evaluator.call_embed)
-            try:
-                self._ingest(memory, completions)
-                self._ask(Reader(memory, completions, self.part.reading))
-                completions.closed = not self.evaluator.oracle
-                self.locate(lambda fields: self._probe(memory, completions, fields))
-                if self.evaluator.oracle and self.evaluator.agent.asks_model:
-                    self._consult()
-            finally:
-                memory.close()
+            self._run(box, turn)
+            memory = self.part.memory
+            stays = self.part.stays and memory is not None and memory.scope.fault is None
         except ProgramFault as fault:
-            self.part.settle("program", str(fault))
+            self.part.fault = str(fault)
+            self.part.settle("program", self.part.fault)
         except NotExtracted as fault:
             self.part.settle("infrastructure", str(fault))
         except (InfrastructureError, MemoryLost) as error:
             self.part.lost = str(error)
+        finally:
+            for results in (self._items, self._begun):
+                if results is not None:
+                    results.close()
+            if not stays:
+                self.part.close()
+
+    def _run(self, box: Box, turn: AbstractContextManager[object]) -> None:
+        part = self.part
+        with turn:
+            self.calls.check()
+            memory = self._memory(box)
+            reader = Reader(memory.scope, memory.completions, part.reading)
+            answers = self.calls.ahead(lambda asked: self.answer(*asked, reader.read), self._reads(reader), Rank.ANSWER)
+        with closing(answers):
+            for case in answers:
+                part.cases[case.query] = case
+        part.fault = str(memory.scope.fault or "")  # before it is probed, which costs nobody a score
+        memory.completions.closed = not self.evaluator.oracle
+        with turn:
+            self.locate(lambda fields: self._probe(memory, fields))
+        if self.evaluator.oracle and self.evaluator.agent.asks_model:
+            self._consult()
+
+    def _memory(self, box: Box) -> Memory:
+        """Return the memory filled, and ready to be asked."""
+        if self.part.memory is None:
+            source, completions = self.program.source, Completions(self.evaluator.complete)
+            scope = box.open(source, call_llm=completions, call_embed=self.evaluator.call_embed)
+            self.part.memory = Memory(box, scope, completions, self.part.work.episodes)
+            self._ingest(self.part.memory)
+        memory = self.part.memory
+        memory.completions.closed = memory.completions.refused = False
+        return memory
 
     def locate(self, probe: Probe) -> None:
         """Name the stage of every failed case that has none yet."""
@@ -108,28 +178,25 @@ class Visit:
         for query, stage in tracer.stages().items():
             self.part.cases[query] = replace(self.part.cases[query], stage=stage)
 
-    def _ingest(self, memory: Scope, completions: Completions) -> None:
-        self.part.writes.clear()
-        self.part.broken = ""
-        episodes = self.part.work.episodes
-        with closing(self.calls.each(self._extract, episodes)) as items:
-            for episode, (item, problem) in zip(episodes, items, strict=True):
-                self.calls.check()
-                self.stage("ingesting")
-                self.part.writing.chars += len(episode.text)
-                try:
-                    with self.part.writing.measuring(completions):
-                        memory.write(item, episode.text)
-                except ProgramFault as fault:
-                    self.part.broken = episode.id
-                    raise ProgramFault(fault.kind, f"writing episode {episode.id}: {fault.message}") from None
-                finally:
-                    log = tuple(line[:LOG_CHARS] for line in memory.log[:LOG_LINES])
-                    memory.log.clear()
-                    self.part.writes[episode.id] = Write(episode.id, episode.scope, episode.text, item, log, problem)
+    def _ingest(self, memory: Memory) -> None:
+        assert self._items is not None, "extraction was begun"
+        self.part.writes, self.part.broken = memory.writes, ""
+        for episode, (item, problem) in zip(memory.episodes, self._items, strict=True):
+            self.calls.check()
+            self.stage("ingesting")
+            self.part.writing.chars += len(episode.text)
+            try:
+                with self.part.writing.measuring(memory.completions):
+                    memory.scope.write(item, episode.text)
+            except ProgramFault as fault:
+                self.part.broken = episode.id
+                raise ProgramFault(fault.kind, f"writing episode {episode.id}: {fault.message}") from None
+            finally:
+                log = tuple(line[:LOG_CHARS] for line in memory.scope.log[:LOG_LINES])
+                memory.scope.log.clear()
+                memory.writes[episode.id] = Write(episode.id, episode.scope, episode.text, item, log, problem)
 
-    def _extract(self, episode: Episode) -> tuple[dict[str, JSON], str]:
-        """Return the item, and why it is not what it should be."""
+    def _extract(self, episode: Episode) -> Extracted:
         try:
             return self.evaluator.agent.extract(self.program, episode), ""
         except AgentFailure as failure:
@@ -137,23 +204,18 @@ class Visit:
         except InfrastructureError as error:
             raise NotExtracted(f"extracting episode {episode.id}: {error}") from None
 
-    def _ask(self, reader: Reader) -> None:
-        for case in self.calls.each(lambda asked: self.answer(*asked, reader.read), self._reads(reader)):
-            self.part.cases[case.query] = case
-
     def _reads(self, reader: Reader) -> Iterator[tuple[Query, Case]]:
         """Yield each open query with a case that is over, or that has come as far as what was read."""
-        queries = self.part.open
-        with closing(self.calls.each(self._formulate, queries)) as begun:
-            for query, case in zip(queries, begun, strict=True):
-                self.calls.check()
-                self.stage("asking")
-                if _is_open(case):
-                    try:
-                        case = replace(case, read=reader.read(dict(case.formulated)))
-                    except ProgramFault as fault:
-                        case = replace(faulty(query, "program", str(fault)), formulated=case.formulated)
-                yield query, case
+        assert self._begun is not None, "formulation was begun"
+        for query, case in zip(self.part.open, self._begun, strict=True):
+            self.calls.check()
+            self.stage("asking")
+            if _is_open(case):
+                try:
+                    case = replace(case, read=reader.read(dict(case.formulated)))
+                except ProgramFault as fault:
+                    case = replace(faulty(query, "program", str(fault)), formulated=case.formulated)
+            yield query, case
 
     def _formulate(self, query: Query) -> Case:
         case = begun(query)
@@ -197,15 +259,15 @@ class Visit:
         game = play(actor, environments, self.program, query, case.read, read, check)
         return replace(case, answer=game.transcript, score=float(game.won), measures={"steps": game.steps})
 
-    def _probe(self, memory: Scope, completions: Completions, fields: dict[str, JSON]) -> str | None:
+    def _probe(self, memory: Memory, fields: dict[str, JSON]) -> str | None:
         """Read once more; whatever goes wrong costs the answer to a question that nobody is scored on."""
-        if self.calls.stopped or completions.refused:
+        if self.calls.stopped or memory.completions.refused:
             return None
         try:
-            read = memory.read(fields)
+            read = memory.scope.probe(fields)
         except EvolveError:
             return None
-        return None if completions.refused else read
+        return None if memory.completions.refused else read
 
     def _consult(self) -> None:
         """Ask the agent with the gold evidence where a case failed: where that fails too, the answer was lost there."""
@@ -238,12 +300,20 @@ class Reader:
     memory: Scope
     completions: Completions
     gauge: Gauge
+    _lost: str = ""
     _turn: Lock = field(default_factory=Lock)
 
     def read(self, fields: dict[str, JSON]) -> str:
-        """Return what the memory returns; raises as `Scope.read`."""
-        with self._turn, self.gauge.measuring(self.completions):
-            text = self.memory.read(fields)
+        """Return what the memory returns. Raises as `Scope.read`, MemoryLost after a read that was nobody's fault."""
+        with self._turn:
+            if self._lost:
+                raise MemoryLost(self._lost)
+            try:
+                with self.gauge.measuring(self.completions):
+                    text = self.memory.read(fields)
+            except InfrastructureError as error:
+                self._lost = str(error)
+                raise
         self.gauge.chars += len(text)
         return text
 

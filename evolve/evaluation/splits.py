@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from evolve.config import Evaluation
 
+LARGE = 1.5
+"""A scope with so many times the queries of a block is asked in several."""
 STATIC_SHARE, FRESH_SHARE = 0.6, 0.5
 """A small task keeps queries for later rungs: static takes at most 0.6 of them, fresh half of what is left."""
 
@@ -45,6 +47,13 @@ class Splits:
     """What is remembered for static, rotating and fresh queries."""
     test_episodes: tuple[Episode, ...]
     """What is remembered for test queries: everything in their scopes."""
+    blocks: tuple[tuple[Query, ...], ...] = ()
+    """The static queries in parts of about the same size, in the order in which a child is asked them."""
+
+    @property
+    def rung(self) -> tuple[Query, ...]:
+        """The cheap rung: the first part of the static queries."""
+        return self.blocks[0] if self.blocks else self.static
 
     def work(self, queries: Sequence[Query]) -> tuple[Work, ...]:
         """Return the work of asking these queries, a part per scope. Test and other queries do not mix."""
@@ -62,15 +71,6 @@ class Splits:
             )
             for scope in scopes
         )
-
-    def rung(self, share: float = 1 / 3) -> tuple[Query, ...]:
-        """Return the cheap rung: the static queries of the first scopes that hold at least `share` of them."""
-        chosen: list[Query] = []
-        for scope in dict.fromkeys(query.scope for query in self.static):
-            chosen += [query for query in self.static if query.scope == scope]
-            if len(chosen) >= share * len(self.static):
-                break
-        return tuple(chosen)
 
 
 def make_splits(task: Task, sizes: Evaluation, *, seed: int) -> Splits:
@@ -95,7 +95,35 @@ def make_splits(task: Task, sizes: Evaluation, *, seed: int) -> Splits:
         test=tuple(test),
         episodes=tuple(_cover(episodes, wanted)),
         test_episodes=tuple(episode for episode in task.episodes if episode.scope in test_scopes),
+        blocks=make_blocks(static, sizes.race.blocks, seed=seed),
     )
+
+
+def make_blocks(static: Sequence[Query], count: int, *, seed: int) -> tuple[tuple[Query, ...], ...]:
+    """Return the queries in at most `count` parts, whole scopes as far as these are small, in an order drawn by chance.
+
+    A scope has to be remembered before it can be asked: a part that takes whole scopes costs its share of both.
+    """
+    draw, size = Random(f"{seed}:blocks"), max(1.0, len(static) / count)
+    scopes = list(dict.fromkeys(query.scope for query in static))
+    draw.shuffle(scopes)
+    pieces: list[list[Query]] = []
+    for scope in scopes:
+        queries = [query for query in static if query.scope == scope]
+        if len(queries) > LARGE * size:
+            draw.shuffle(queries)
+            parts = round(len(queries) / size)
+            pieces += [queries[part::parts] for part in range(parts)]
+        else:
+            pieces.append(queries)
+    blocks: list[list[Query]] = [[]]
+    taken = 0
+    for piece in pieces:
+        if taken >= size * len(blocks):
+            blocks.append([])
+        blocks[-1] += piece
+        taken += len(piece)
+    return tuple(tuple(block) for block in blocks)
 
 
 def _without(queries: Iterable[Query], taken: Iterable[Query]) -> list[Query]:

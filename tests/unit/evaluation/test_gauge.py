@@ -35,7 +35,7 @@ def test_completions_are_counted_with_the_operation_that_asks() -> None:
         return Reply("yes", Usage(10, 0, 0, 2), 0.0)
 
     completions = Completions(answer)
-    write, read = Gauge("write"), Gauge("read")
+    write, read = Gauge(purpose="write"), Gauge(purpose="read")
     with write.measuring(completions):
         assert completions([], {}) == "yes"
         completions([], {})

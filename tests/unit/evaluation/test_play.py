@@ -14,7 +14,7 @@ from evolve.environments.base import Situation, Turn
 from evolve.errors import AgentFailure, BudgetSpent, EnvironmentFault, ProviderError
 from evolve.evaluation.play import TRIES
 from evolve.evaluation.splits import Work
-from evolve.models.base import Reply, Usage
+from evolve.models.base import Purpose, Reply, Usage
 from evolve.testing.programs import program
 from evolve.types import JSON, Episode, Program, Query
 
@@ -139,7 +139,7 @@ def test_a_world_that_fails_is_tried_again_and_is_nobodys_score(measure: Measure
 def test_a_memory_that_is_lost_on_the_way_is_filled_again(measure: Measure, scripted: type[Any]) -> None:
     asked: list[object] = []
 
-    def complete(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
+    def complete(messages: list[JSON], kwargs: dict[str, JSON], purpose: Purpose) -> Reply:
         asked.append(messages)
         if len(asked) == 2:
             raise ProviderError("nobody answers")
@@ -149,6 +149,30 @@ def test_a_memory_that_is_lost_on_the_way_is_filled_again(measure: Measure, scri
     (case,) = measure(COMPLETES, [work()], agent, environments=corridor, complete=complete).cases
     assert (case.outcome, case.score, dict(case.measures)) == ("scored", 1.0, {"steps": 3})
     assert len(asked) == 2 + 3, "both reads of the first try, and all of the second"
+
+
+def test_a_memory_that_one_game_loses_is_no_fault_in_another(measure: Measure, scripted: type[Any]) -> None:
+    calls: list[object] = []
+    failed = Event()
+
+    def complete(messages: list[JSON], kwargs: dict[str, JSON], purpose: Purpose) -> Reply:
+        calls.append(messages)
+        if len(calls) == 3:
+            failed.set()
+            raise ProviderError("nobody answers")
+        return Reply("the violet door", Usage(), 0.0)
+
+    def act(situation: Situation) -> str:
+        if situation.goal == "Wait.":
+            assert failed.wait(10)
+        return told_first(situation)
+
+    there = work()
+    both = replace(there, queries=(replace(there.queries[0], id="q0", text="Wait."), *there.queries))
+    evaluation = measure(
+        COMPLETES, [both], acting(scripted, act), environments=Corridor(reads="step"), complete=complete
+    )
+    assert [(case.outcome, case.score, case.reason) for case in evaluation.cases] == [("scored", 1.0, "")] * 2
 
 
 def test_a_game_ends_where_nothing_may_be_begun_any_more(measure: Measure, scripted: type[Any]) -> None:

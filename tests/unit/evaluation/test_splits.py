@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evolve.config import load_config
-from evolve.evaluation.splits import Splits, covering_indices, make_splits, medoid_indices
+from evolve.evaluation.splits import LARGE, Splits, covering_indices, make_blocks, make_splits, medoid_indices
 from evolve.tasks import load
 from evolve.tasks.jsonl import init_folder
 from evolve.types import JSON, Task
@@ -149,17 +149,32 @@ def test_test_queries_are_asked_on_their_own() -> None:
     assert splits.work([]) == ()
 
 
-@pytest.mark.parametrize("share", [0.01, 1 / 3, 0.5, 1.0])
-def test_the_rung_is_whole_scopes_of_the_static_set(task: Task, share: float) -> None:
-    splits = splits_of(task, "evaluation.static=20")
-    rung = splits.rung(share)
-    assert rung
-    assert set(rung) <= set(splits.static)
-    scopes = {query.scope for query in rung}
-    assert {query for query in splits.static if query.scope in scopes} == set(rung)
-    assert len(rung) >= share * len(splits.static)
-    last = rung[-1].scope
-    assert len([query for query in rung if query.scope != last]) < share * len(splits.static)
+@pytest.mark.parametrize("count", [1, 2, 4, 100])
+def test_blocks_share_out_the_static_set_by_whole_scopes(task: Task, count: int) -> None:
+    splits = splits_of(task, "evaluation.static=20", f"evaluation.race.blocks={count}")
+    assert sorted(query.id for block in splits.blocks for query in block) == sorted(q.id for q in splits.static)
+    assert all(splits.blocks)
+    assert len(splits.blocks) <= count
+    assert splits.rung == splits.blocks[0]
+    size = len(splits.static) / count
+    for scope in {query.scope for query in splits.static}:
+        asked = [block for block in splits.blocks if any(query.scope == scope for query in block)]
+        queries = sum(query.scope == scope for query in splits.static)
+        assert len(asked) == 1 or queries > LARGE * size
+
+
+def test_one_scope_is_asked_in_several_blocks() -> None:
+    splits = splits_of(load("chronicle", {"lives": 2, "sessions": 16, "queries": 10}), "evaluation.static=5")
+    one_scope = [query for query in splits.static if query.scope == splits.static[0].scope]
+    blocks = make_blocks(one_scope, 3, seed=0)
+    assert {len(block) for block in blocks} <= {1, 2}
+    assert sorted(query.id for block in blocks for query in block) == sorted(query.id for query in one_scope)
+
+
+def test_another_seed_begins_with_another_scope() -> None:
+    static = splits_of(load("chronicle", CHRONICLE[5]), "evaluation.static=20").static
+    assert len({make_blocks(static, 4, seed=seed)[0] for seed in range(8)}) > 1
+    assert make_blocks(static, 4, seed=1) == make_blocks(static, 4, seed=1)
 
 
 points = st.lists(st.tuples(*[st.sampled_from([-1.0, 0.0, 0.5, 1.0])] * 3), min_size=1, max_size=12)
