@@ -6,11 +6,14 @@ from evolve.program.contract import load, parse
 from evolve.program.diff import StructuralDiff, structural_diff, unified_diff
 from evolve.program.digest import digest
 from evolve.program.graft import Misfit, graft
+from evolve.program.phases import PHASES, again
 from evolve.program.rewrite import rewrite_constants
 
 __all__ = [
+    "PHASES",
     "Misfit",
     "StructuralDiff",
+    "again",
     "digest",
     "graft",
     "load",
