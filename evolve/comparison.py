@@ -102,7 +102,9 @@ def _run(
             name = left.pop(0)
             executor.submit(name, jobs[name])
             at_work += 1
-        key, done = executor.next()
+        if (ended := executor.next()) is None:
+            continue
+        key, done = ended
         at_work -= 1
         if isinstance(done, Unpaid):
             unpaid = unpaid or done.reason

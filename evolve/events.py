@@ -86,8 +86,6 @@ class AttemptEnded:
     clock: Clock
     reason: str = ""
     """Why it was rejected or is void."""
-    dropped: Dropped = ""
-    """Where a rejected child was measured and given up; "" for one that was never measured, or in full."""
     source: str | None = None
     """None where no program came to be."""
     digest: str = ""
@@ -107,6 +105,8 @@ class AttemptEnded:
     """Of its evaluation, where a model answers: "extract", "write", "formulate", "read" and "answer"."""
     commit: str = ""
     """In lineage.git, where the full case records are; "" where there is neither a program nor a critique."""
+    dropped: Dropped = ""
+    """Where a rejected child was measured and given up; "" for one that was never measured, or in full."""
     type: Literal["attempt_ended"] = "attempt_ended"
 
 
@@ -127,7 +127,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class WinnerChosen:
-    """The search is over, and this candidate won on static and fresh queries."""
+    """The search is over, and this candidate won: on fresh queries, where there are any."""
 
     candidate: str
     clock: Clock

@@ -59,6 +59,12 @@ class Recorder:
         """Seconds that the run has been worked on, earlier sessions included."""
         return self._earlier + time.monotonic() - self._session_began
 
+    @property
+    def most_stale(self) -> int:
+        """How many attempts have ended since the oldest one at work began."""
+        ended = len(self.population.ended)
+        return ended - min((knew for _, knew in self._begun.values()), default=ended)
+
     def run_started(
         self,
         *,
@@ -82,7 +88,7 @@ class Recorder:
     def attempt_ended(self, attempt: Attempt, report: Report) -> None:
         """Archive the candidate, then write how its attempt ended."""
         began, knew = self._begun.pop(attempt.number)
-        clock = self._clock(since=began)
+        clock = self._clock(since=began, proposing=report.proposing)
         candidate = candidate_id(attempt.number)
         parents = tuple(parent.id for parent in attempt.parents)
         scores = {case.query: case.score for case in report.evaluation.cases} if report.evaluation else {}
@@ -105,6 +111,7 @@ class Recorder:
                 parents=parents,
                 note=report.note,
                 outcome=report.outcome,
+                dropped=report.dropped,
                 clock=clock,
                 reason=report.reason,
                 source=report.program.source if report.program else None,
@@ -116,6 +123,7 @@ class Recorder:
                 stale=len(self.population.ended) - knew,
                 asked=report.asked,
                 cost=report.cost,
+                phases=report.phases,
                 commit=commit,
             )
         )
@@ -151,9 +159,10 @@ class Recorder:
         self.population = self.population.apply(event)
         self.observer(event, self.population)
 
-    def _clock(self, *, since: float | None = None, seconds: float = 0.0) -> Clock:
+    def _clock(self, *, since: float | None = None, seconds: float = 0.0, proposing: float = 0.0) -> Clock:
         took = seconds if since is None else time.monotonic() - since
-        return Clock(datetime.now(UTC).isoformat(timespec="milliseconds"), round(self.elapsed, 3), round(took, 3))
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return Clock(at, round(self.elapsed, 3), round(took, 3), round(proposing, 3))
 
 
 def _message(candidate: str, attempt: Attempt, report: Report) -> str:

@@ -1,33 +1,28 @@
-"""The search, whole: select parents from what is known now, propose, measure, record; as soon as a slot is free, again.
+"""The search, whole: choose parents from what is known now, propose, measure, record; as soon as a slot is free, again.
 
-Read this file first. M* (arXiv 2604.11811) searches one candidate at a time; this loop keeps as many attempts at work
-as there are workers, and every draw of attempt n comes from Random(f"{seed}:{n}"), so one worker repeats itself.
+Read this file first. M* (arXiv 2604.11811) searches one candidate at a time; this loop keeps attempts at work wherever
+there is room, nothing waits for all of them, and every draw of attempt n comes from Random(f"{seed}:{n}"), so that one
+worker repeats itself.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from random import Random
 
-from evolve.attempt import Attempt, Done, Job, Report, Unpaid, rung_mean
+from evolve.attempt import Attempt, Done, Job, Measurement, Report, Result, Unpaid
 from evolve.config import Config
 from evolve.errors import BudgetSpent, ConfigError, InfrastructureError
 from evolve.evaluation.splits import Splits
-from evolve.events import CandidateOutcome
-from evolve.executors.base import Executor
+from evolve.executors.base import Executor, Key
 from evolve.forecast import Forecast
-from evolve.history import ancestry, children
+from evolve.ladder import MEASURING
 from evolve.models.base import Broker
-from evolve.operators import OPERATORS
-from evolve.operators.base import Parent
-from evolve.operators.tune import study_name
+from evolve.pace import SecondLooks, proposals_wanted
+from evolve.plan import Planner, program_of
 from evolve.population import SEED, Candidate, Population
-from evolve.program import parse
 from evolve.record import Recorder
-from evolve.selection import SELECTIONS, choose_operator, complement
 from evolve.types import Program
 
 INTERRUPTED = "interrupted"
@@ -50,8 +45,18 @@ class Search:
     executor: Executor[Job, Done]
     interrupted: Callable[[], bool]
     broker: Broker | None = None
+    stages: Mapping[Key, str] = field(default_factory=dict)
+    """What each job is at; kept by whoever hears the executor."""
     at_work: dict[int, Attempt] = field(default_factory=dict)
+    going_on: set[str] = field(default_factory=set)
+    """Dropped candidates that are being measured to the end."""
+    second_looks: SecondLooks = field(default_factory=SecondLooks)
     unpaid: str = ""
+
+    @property
+    def planner(self) -> Planner:
+        """Who plans the attempts."""
+        return Planner(self.config, self.splits, self.seeds)
 
     def run(self) -> str:
         """Search until a budget is used up or the user interrupts, and return why it stopped.
@@ -61,38 +66,69 @@ class Search:
         """
         while True:
             why = self._done()
-            while not why and len(self.at_work) < self._slots() and (attempt := self._plan()) is not None:
-                self.at_work[attempt.number] = attempt
-                self.recorder.attempt_started(attempt)
-                self.executor.submit(attempt.number, attempt)
-            if not self.at_work:
+            while not why and self._has_room() and (job := self._next_job()) is not None:
+                self._begin(job)
+            if not self.at_work and not self.going_on:
                 if self.unpaid and len(self.recorder.population.seeds) < len(self.seeds):
                     raise BudgetSpent(self.unpaid)
                 return why or "no operator applies to any candidate"
-            number, report = self.executor.next()
-            assert isinstance(number, int)
-            attempt = self.at_work.pop(number)
-            if isinstance(report, Unpaid):
-                self.unpaid = report.reason  # nothing is recorded: done again with more money, it is not paid twice
-                continue
-            assert isinstance(report, Report)
-            if attempt.operator == SEED and report.outcome == "rejected":
-                why = " ".join(report.reason.split())  # it may quote a traceback
-                raise ConfigError(f"seed {self.config.search.seeds[number]!r} {why}.")
-            self.recorder.attempt_ended(attempt, report)
-            if _in_a_row(self.recorder.population, "void") >= VOID:
-                raise InfrastructureError(
-                    f"the last {VOID} attempts could not be measured, this one for: {report.reason}. "
-                    "What is finished is kept; when that is mended, the same command goes on."
-                )
+            if (ended := self.executor.next()) is not None:
+                self._end(*ended)
 
-    def _slots(self) -> int:
-        """What is in flight counts against the budget, so that the last candidate is not overshot."""
+    def _begin(self, job: Job) -> None:
+        if isinstance(job, Measurement):
+            self.going_on.add(job.candidate)
+            self.executor.submit(job.candidate, job)
+        else:
+            self.at_work[job.number] = job
+            self.recorder.attempt_started(job)
+            self.executor.submit(job.number, job)
+
+    def _end(self, key: Key, done: Done) -> None:
+        attempt = None if isinstance(key, str) else self.at_work.pop(key)
+        self.going_on.discard(str(key))
+        if isinstance(done, Unpaid):
+            self.unpaid = done.reason  # nothing is recorded: done again with more money, it is not paid twice
+        elif attempt is None:
+            assert isinstance(done, Result)
+            self.recorder.measured(str(key), "static", done)
+        else:
+            assert isinstance(done, Report)
+            self._record(attempt, done)
+
+    def _record(self, attempt: Attempt, report: Report) -> None:
+        if attempt.operator == SEED and report.outcome == "rejected":
+            why = " ".join(report.reason.split())  # it may quote a traceback
+            raise ConfigError(f"seed {self.config.search.seeds[attempt.number]!r} {why}.")
+        self.recorder.attempt_ended(attempt, report)
+        if _in_a_row(self.recorder.population, lambda candidate: candidate.outcome == "void") >= VOID:
+            raise InfrastructureError(
+                f"the last {VOID} attempts could not be measured, this one for: {report.reason}. "
+                "What is finished is kept; when that is mended, the same command goes on."
+            )
+
+    def _has_room(self) -> bool:
+        """Whether another job may begin: there is a slot, few enough propose, and none would know too little."""
+        if len(self.at_work) + len(self.going_on) >= self.executor.slots:
+            return False
+        proposing = [n for n in self.at_work if not self.stages.get(n, "").startswith(MEASURING)]
         population = self.recorder.population
+        wanted = proposals_wanted(population, self.config.search.in_flight) if self.broker else None
+        if len(proposing) >= (wanted or self.config.search.in_flight):
+            return False
+        return self.recorder.most_stale + len(self.at_work) <= self.config.search.staleness
+
+    def _next_job(self) -> Job | None:
+        """A dropped candidate that is worth more than was thought, or else the next attempt."""
+        population = self.recorder.population
+        for candidate in self.second_looks.due(population):
+            return Measurement(candidate.id, program_of(candidate), "static")
+        # What is in flight counts against the budget, so that the last candidate is not overshot.
         children = sum(attempt.operator != SEED for attempt in self.at_work.values())
-        left = self.config.budget.candidates - population.children - children
-        seeds_left = len(self.seeds) - len(population.seeds)
-        return min(self.executor.slots, self.config.search.in_flight, len(self.at_work) + (seeds_left or left))
+        seeds_left = len(self.seeds) - len(population.seeds) - (len(self.at_work) - children)
+        if not seeds_left and population.children + children >= self.config.budget.candidates:
+            return None
+        return self.planner.plan(population, self.at_work.keys(), children=children)
 
     def _done(self) -> str:
         population, budget = self.recorder.population, self.config.budget
@@ -100,9 +136,11 @@ class Search:
             return INTERRUPTED
         if self.unpaid:
             return self.unpaid
+        if population.winner is not None:
+            return f"{population.winner} is the winner already"  # more would be measured than could win
         if len(population.seeds) < len(self.seeds):
             return ""
-        if population.children >= budget.candidates:
+        if population.children >= budget.candidates and not self.going_on:
             return f"{budget.candidates} candidates are measured"
         if budget.hours is not None and self.recorder.elapsed >= budget.hours * 3600:
             return f"{budget.hours:g} hours are used"
@@ -113,88 +151,12 @@ class Search:
         if population.best is not None and population.best.mean >= 1.0:
             return f"{population.best.id} has every point there is"
         fruitless = FRUITLESS if self.broker is None else FRUITLESS_PAID
-        if _in_a_row(population, "rejected") >= fruitless:
+        if _in_a_row(population, lambda candidate: not candidate.is_measured) >= fruitless:
             return f"the last {fruitless} attempts brought nothing new"
         return ""
 
-    def _plan(self) -> Attempt | None:
-        """Return the next attempt, or None as long as the seeds are not all measured."""
-        population = self.recorder.population
-        taken = population.ended | self.at_work.keys()
-        number = next(n for n in itertools.count() if n not in taken)
-        draw = f"{self.config.seed}:{number}"
-        if number < len(self.seeds):
-            return Attempt(number, SEED, draw, program=self.seeds[number], known=_known(population))
-        if len(population.seeds) < len(self.seeds):
-            return None
-        chance = Random(f"{draw}:select")
-        names: list[str] = list(self.config.search.operators or ())
-        while names:
-            operator = choose_operator(names, population, chance)
-            if parents := self._select(population, operator, chance):
-                return self._attempt(number, operator, draw, parents)
-            names.remove(operator)
-        return None
 
-    def _select(self, population: Population, operator: str, chance: Random) -> list[Candidate]:
-        """Draw as many different parents as the operator needs; none where there are not enough."""
-        select, temperature = SELECTIONS[self.config.search.selection], self.config.search.temperature
-        pool = [c for c in population.scored if OPERATORS[operator].applies(_program(c.source), self.config)]
-        if not pool:
-            return []
-        chosen = [select(pool, temperature, chance)]
-        others = [candidate for candidate in population.scored if candidate not in chosen]
-        if OPERATORS[operator].arity == 2 and others:
-            partner = complement(chosen[0], others, chance) if operator == "merge" else None
-            if partner is not None or operator != "merge":
-                chosen.append(partner or select(others, temperature, chance))
-        return chosen if len(chosen) == OPERATORS[operator].arity else []
-
-    def _attempt(self, number: int, operator: str, draw: str, parents: Sequence[Candidate]) -> Attempt:
-        population = self.recorder.population
-        study = study_name(_program(parents[0].source)) if operator == "tune" else ""
-        return Attempt(
-            number,
-            operator,
-            draw,
-            parents=tuple(self._parent(population, parent) for parent in parents),
-            known=_known(population),
-            behaviours={c.behaviour: c.id for c in population.scored},
-            study=study,
-            trials=population.trials.get(study, ()),
-            reference=self._reference(population, parents),
-        )
-
-    def _parent(self, population: Population, candidate: Candidate) -> Parent:
-        return Parent(
-            candidate.id,
-            _program(candidate.source),
-            rung_mean(candidate.scores, self.splits),
-            mean=candidate.mean,
-            ancestry=ancestry(population, candidate),
-            children=children(population, candidate),
-            scores=candidate.scores,
-        )
-
-    def _reference(self, population: Population, parents: Sequence[Candidate]) -> Parent | None:
-        """The best candidate outside the parents' lineage: what another line has found."""
-        related = {each.candidate for parent in parents for each in ancestry(population, parent)}
-        others = [candidate for candidate in population.scored if candidate.id not in related]
-        best = max(others, key=lambda candidate: candidate.mean, default=None)
-        return None if best is None else self._parent(population, best)
-
-
-def _known(population: Population) -> dict[str, str]:
-    return {candidate.digest: candidate.id for candidate in population.candidates.values() if candidate.digest}
-
-
-def _in_a_row(population: Population, outcome: CandidateOutcome) -> int:
+def _in_a_row(population: Population, ended_so: Callable[[Candidate], bool]) -> int:
     """How many attempts in a row, counted from the last and without seeds, ended so."""
     newest_first = reversed(list(population.candidates.values()))
-    return sum(1 for _ in itertools.takewhile(lambda c: c.outcome == outcome and c.operator != SEED, newest_first))
-
-
-@lru_cache(maxsize=1_024)
-def _program(source: str | None) -> Program:
-    assert source is not None, "a scored candidate has a program"
-    return parse(source)
+    return sum(1 for _ in itertools.takewhile(lambda c: c.operator != SEED and ended_so(c), newest_first))

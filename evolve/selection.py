@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
@@ -15,6 +16,8 @@ RECENCY = 0.8
 """Weight of a candidate relative to the one that ended after it."""
 DECAY = 0.95
 """Weight of what an attempt brought relative to the attempt that ended after it."""
+REMEMBERED = 200
+"""Attempts that are looked back at, the newest ones: what is older weighs less than 1/10,000."""
 ALIVE = 0.2
 """Share of the attempts that all operators get in equal parts, whatever they have earned."""
 HOPE = 0.02
@@ -54,7 +57,7 @@ SELECTIONS: Mapping[str, Select] = {"softmax": softmax, "pareto": pareto, "greed
 def complement(first: Candidate, pool: Sequence[Candidate], draw: Random) -> Candidate | None:
     """Draw a partner that wins where the first loses, by the points it wins there; None where nobody does."""
     others = [candidate for candidate in pool if candidate.id != first.id]
-    weights = [_lead(candidate, first) * _lead(first, candidate) for candidate in others]
+    weights = [_leads(candidate.scores, first.scores) for candidate in others]
     return draw.choices(others, weights)[0] if any(weights) else None
 
 
@@ -64,13 +67,14 @@ def choose_operator(names: Sequence[str], population: Population, draw: Random) 
     An attempt earns what its child's mean is above its best parent's; a rejected one earns nothing. Each operator
     starts with one imagined attempt of ordinary cost, and keeps its part of a fifth of all attempts.
     """
-    attempts = [each for each in population.candidates.values() if each.operator != SEED]
+    newest_first = (each for each in reversed(list(population.candidates.values())) if each.operator != SEED)
+    attempts = list(itertools.islice(newest_first, REMEMBERED))
     costs = {each.id: _effort(each) for each in attempts}
     ordinary = sum(costs.values()) / len(costs) if costs else 1.0
     worth = []
     for name in names:
         gain, cost, weight = HOPE, ordinary, 1.0
-        for each in reversed(attempts):
+        for each in attempts:
             weight *= DECAY
             if each.operator == name:
                 gain += weight * _gain(population, each)
@@ -95,9 +99,15 @@ def _effort(candidate: Candidate) -> float:
     return sum(spent) + QUERY_USD * max(1, candidate.asked)
 
 
-def _lead(one: Candidate, other: Candidate) -> float:
-    shared = one.scores.keys() & other.scores.keys()
-    return math.fsum(max(0.0, one.scores[query] - other.scores[query]) for query in shared)
+def _leads(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """Return the points that each wins where it is ahead of the other, multiplied."""
+    ahead, behind = 0.0, 0.0
+    for query, score in one.items():
+        if (lead := score - other.get(query, score)) > 0:
+            ahead += lead
+        else:
+            behind -= lead
+    return ahead * behind
 
 
 def _fronts(candidates: Sequence[Candidate]) -> list[frozenset[str]]:

@@ -22,13 +22,12 @@ from evolve.config import Config, ModelTable, differences, load_config
 from evolve.errors import BudgetSpent, ConfigError, DataError, EvolveError, RunFolderError
 from evolve.evaluation.splits import Splits, make_splits
 from evolve.events import AttemptStarted, Event, RunStopped
-from evolve.executors.base import Executor, OnStage
+from evolve.executors.base import Executor, Key, OnStage
 from evolve.final import Final
 from evolve.folder import Run, claimed, folded, open_run
 from evolve.forecast import Forecast
 from evolve.journal import Journal, canonical
 from evolve.models.base import Broker
-from evolve.operators.tune import study_name
 from evolve.paths import RunPaths, runs_dir
 from evolve.population import Population
 from evolve.program import load, parse
@@ -134,6 +133,12 @@ class _Driver:
         archive.unlock()
         studies.remake(population.trials, _of_studies(population))
         recorder = Recorder(journal, archive, studies, population, self.observer)
+        stages: dict[Key, str] = {}
+
+        def heard(key: Key, text: str) -> None:
+            stages[key] = text
+            self.on_stage(key, text)
+
         try:
             with hired(
                 self.config,
@@ -141,22 +146,25 @@ class _Driver:
                 kind,
                 self.calls,
                 workers=self.workers,
-                on_stage=self.on_stage,
+                on_stage=heard,
                 say=self.say,
             ) as (executor, broker):
                 if broker is not None and not self.config.models.replay:
                     broker.preflight()
                 if population.started is None:
                     self._begin(recorder, kind, image)
-                self._work(recorder, executor, broker)
+                self._work(recorder, executor, broker, stages)
         finally:
             recorder.close()
 
-    def _work(self, recorder: Recorder, executor: Executor[Job, Done], broker: Broker | None) -> None:
+    def _work(
+        self, recorder: Recorder, executor: Executor[Job, Done], broker: Broker | None, stages: Mapping[Key, str]
+    ) -> None:
         try:
-            why = Search(self.config, self.splits, self.seeds, recorder, executor, self.interrupted, broker).run()
+            search = Search(self.config, self.splits, self.seeds, recorder, executor, self.interrupted, broker, stages)
+            why = search.run()
             final = Final(self.config, recorder, executor, self.splits, self.interrupted)
-            done = why != INTERRUPTED and final.choose_winner() and final.ask_held_out()
+            done = why != INTERRUPTED and final.run()
             recorder.stopped("finished" if done else "interrupted", why if done else INTERRUPTED)
         except BudgetSpent as spent:
             rest = Forecast(self.config, self.splits).rest(recorder.population)
@@ -252,13 +260,9 @@ def _write_versions(paths: RunPaths, task: Task, image: str | None) -> None:
 
 def _of_studies(population: Population) -> Mapping[str, Program]:
     """One program of each study, remade from the candidates that have tunables."""
-    found: dict[str, Program] = {}
-    for candidate in population.candidates.values():
-        if candidate.source and population.trials:
-            program = parse(candidate.source)
-            if program.tunables:
-                found.setdefault(study_name(program), program)
-    return found
+    return {
+        study: parse(population.candidates[candidate].source or "") for study, candidate in population.studies.items()
+    }
 
 
 def _overridden(config: Config, overrides: Mapping[str, object]) -> Config:

@@ -207,6 +207,11 @@ class Evaluation:
         return tuple(case for case in self.cases if case.score is not None)
 
     @property
+    def scores(self) -> dict[str, float]:
+        """The scores of the counted cases, by query id."""
+        return {case.query: case.score for case in self.cases if case.score is not None}
+
+    @property
     def mean(self) -> float | None:
         """Mean score over the counted cases; None where there are none."""
         counted = [case.score for case in self.cases if case.score is not None]

@@ -11,6 +11,7 @@ from evolve.types import Case, Evaluation, Program, Query, Write
 
 DRAWS = 3
 """How often rotating queries are drawn in the hope of cases that lost points."""
+SCOPES = 2
 ENOUGH = 2
 """Cases that lost points: with so many there is something to learn."""
 FAILURES = 3
@@ -55,7 +56,7 @@ def traced(queries: Sequence[Query], evaluations: Sequence[Evaluation]) -> Trace
 def gather(ground: Ground, program: Program) -> Traced:
     """Trace rotating queries through the program, and more of them while fewer than 2 cases have lost points."""
     size = ground.config.evaluation.rotating
-    order = ground.draw.sample(ground.rotating, len(ground.rotating))
+    order = few_scopes_first(ground.rotating, ground.draw)
     asked: list[Query] = []
     found: list[Evaluation] = []
     for start in range(0, min(size * DRAWS, len(order)), size):
@@ -65,6 +66,17 @@ def gather(ground: Ground, program: Program) -> Traced:
         if len(traced(asked, found).lost) >= ENOUGH:
             break
     return traced(asked, found)
+
+
+def few_scopes_first(queries: Sequence[Query], draw: Random) -> list[Query]:
+    """Return the queries in an order drawn by chance, two scopes at a time: each has to be remembered to be asked."""
+    scopes = list(dict.fromkeys(query.scope for query in queries))
+    draw.shuffle(scopes)
+    order: list[Query] = []
+    for start in range(0, len(scopes), SCOPES):
+        some = [query for query in queries if query.scope in scopes[start : start + SCOPES]]
+        order += draw.sample(some, len(some))
+    return order
 
 
 def choose(cases: Sequence[Case], draw: Random) -> tuple[tuple[Case, ...], Case | None]:

@@ -21,6 +21,8 @@ SETTINGS = 4
 """Settings tried in one attempt; the best of them is the child."""
 STARTUP = 10
 """Trials of a study before the sampler trusts its model (TPE, Bergstra 2011)."""
+TOLERANCE = 0.02
+"""The best of the settings may be so much worse than the parent on the cheap rung: what is measured there is noisy."""
 ASKS = 5
 """How often the sampler may repeat itself before the attempt makes do with fewer settings."""
 
@@ -129,6 +131,9 @@ def _best(parent: Parent, tried: dict[str, tuple[Program, Evaluation]], trials: 
     if not measured:
         return Proposal(None, f"no new setting of {parent.id} could be measured", trials=trials)
     child, rung = max(measured, key=lambda pair: pair[1].mean or 0.0)
+    if parent.rung is not None and (rung.mean or 0.0) < parent.rung - TOLERANCE:
+        note = f"no setting of {parent.id} did better on the cheap rung than {rung.mean:.3f}, its own {parent.rung:.3f}"
+        return Proposal(None, note, trials=trials)
     note = structural_diff(parent.program.source, child.source).describe()
     return Proposal(child, note, rung, trials)
 

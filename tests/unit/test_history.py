@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from evolve.history import CHILDREN, ancestry, children, tried
+from evolve.history import CHILDREN, COMPARED, ancestry, children, tried
 from evolve.population import Candidate, Population
 from evolve.program import load, rewrite_constants
 from evolve.session import find_program
@@ -42,6 +42,17 @@ def test_the_ancestry_is_the_line_of_first_parents_from_the_seed_on() -> None:
     assert line[1].change == pytest.approx(-0.1)
     assert line[2].change == pytest.approx(0.1), "from the better of both parents"
     assert "HITS" in line[1].diff
+
+
+def test_of_a_long_line_only_the_newest_say_what_they_changed() -> None:
+    made = [SEED]
+    for number in range(1, COMPARED + 4):
+        source = rewrite_constants(BM25, {"HITS": 3 + number})
+        made.append(candidate(f"c{number:03d}", 0.5 + number / 100, made[-1].id, source=source))
+    told = ancestry(population(*made), made[-1])
+    assert [each.candidate for each in told] == [each.id for each in made]
+    assert [bool(each.diff) for each in told] == [False] * (len(made) - COMPARED) + [True] * COMPARED
+    assert [each.change for each in told[1:]] == [pytest.approx(0.01)] * (len(made) - 1)
 
 
 def test_children_are_told_with_how_they_ended() -> None:

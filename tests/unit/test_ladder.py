@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from evolve.attempt import Attempt, Report, Worker, rung_mean
+from evolve.attempt import Attempt, Report, Rival
 from evolve.config import Config, load_config
 from evolve.errors import SandboxError
 from evolve.evaluation.splits import Splits, make_splits
@@ -17,6 +17,7 @@ from evolve.sandbox.box import Box
 from evolve.sandbox.process import ProcessSandbox
 from evolve.session import find_program
 from evolve.tasks import load as load_task
+from evolve.worker import Worker
 
 CONFIG = load_config("chronicle", ["evaluation.static=12", "evaluation.rotating=3"]).resolved()
 BM25 = load(find_program("bm25"))
@@ -59,7 +60,8 @@ def test_a_seed_is_asked_every_static_query_once(seed: Report, splits: Splits) -
 def test_stages_are_said(worker: Worker) -> None:
     stages: list[str] = []
     worker.run(Attempt(0, "seed", "0:0", program=BM25), stages.append)
-    assert {"smoke test", "ingesting", "asking"} <= set(stages)
+    assert stages[0] == "smoke test"
+    assert {"measuring: ingesting", "measuring: asking"} <= set(stages)
 
 
 def test_what_behaves_like_a_candidate_is_not_measured_again(worker: Worker, seed: Report, splits: Splits) -> None:
@@ -68,22 +70,31 @@ def test_what_behaves_like_a_candidate_is_not_measured_again(worker: Worker, see
     assert report.outcome == "rejected"
     assert "behaves like c000" in report.reason
     assert report.evaluation is not None
-    assert len(report.evaluation.cases) == len(splits.rung()) < len(splits.static)
+    assert len(report.evaluation.cases) == len(splits.rung) < len(splits.static)
+
+
+def with_race(**keys: object) -> Config:
+    race = CONFIG.evaluation.race.model_copy(update=keys)
+    return CONFIG.model_copy(update={"evaluation": CONFIG.evaluation.model_copy(update={"race": race})})
+
+
+def without_ladder() -> Config:
+    return CONFIG.model_copy(update={"evaluation": CONFIG.evaluation.model_copy(update={"ladder": "none"})})
 
 
 def test_without_the_ladder_it_is_measured_all_the_same(worker: Worker, seed: Report) -> None:
-    config = CONFIG.model_copy(update={"evaluation": CONFIG.evaluation.model_copy(update={"ladder": "none"})})
+    config = without_ladder()
     job = Attempt(1, "seed", "0:1", program=BM25, behaviours={seed.behaviour: "c000"})
     assert attempt(worker, job, config).outcome == "scored"
 
 
-def test_a_child_clearly_worse_than_its_parent_stops_at_the_cheap_rung(worker: Worker, splits: Splits) -> None:
+def test_no_setting_that_is_worse_than_the_parent_is_measured(worker: Worker) -> None:
     """`tune` on few hits: the parent's mean is made 1.0, which no setting reaches."""
     parent = Parent("c000", parse(rewrite_constants(BM25.source, {"HITS": 15})), 1.0)
     job = Attempt(2, "tune", "0:2", parents=(parent,), known={parent.program.digest: "c000"})
     report = attempt(worker, job)
-    assert report.outcome == "rejected"
-    assert report.reason.endswith("on the cheap rung, c000 has 1.000")
+    assert (report.outcome, report.dropped, report.program) == ("rejected", "", None)
+    assert report.reason.startswith("no setting of c000 did better on the cheap rung")
     assert len(report.trials) == 4
 
 
@@ -93,6 +104,38 @@ def test_a_parent_without_a_score_on_the_rung_stops_nobody(worker: Worker, rung:
     report = attempt(worker, Attempt(2, "tune", "0:2", parents=(parent,), known={BM25.digest: "c000"}))
     assert report.outcome == "scored"
     assert report.note.startswith("changed ")
+    assert report.proposing > 0
+
+
+def test_a_child_that_loses_to_the_best_candidate_is_dropped_with_what_it_was_asked(
+    worker: Worker, splits: Splits
+) -> None:
+    everything = Rival("c009", {query.id: 1.0 for query in splits.static})
+    job = Attempt(2, "tune", "0:2", parents=(Parent("c000", BM25, 0.0),), known={BM25.digest: "c000"}, rival=everything)
+    config = with_race(risk=0.99)
+    report = attempt(worker, job, config)
+    assert (report.outcome, report.dropped) == ("rejected", "race")
+    assert report.evaluation is not None
+    assert len(report.evaluation.cases) == len(splits.rung) < len(splits.static)
+    assert report.reason.endswith(f"of {len(splits.static)} static queries, c009 has 1.000 on them")
+    assert attempt(worker, job, with_race(risk=1e-9)).outcome == "scored", "no difference is sure enough"
+    assert attempt(worker, job, without_ladder()).outcome == "scored"
+
+
+def test_a_seed_races_against_nobody(worker: Worker, splits: Splits) -> None:
+    everything = Rival("c009", {query.id: 1.0 for query in splits.static})
+    report = attempt(worker, Attempt(0, "seed", "0:0", program=BM25, rival=everything), with_race(risk=0.99))
+    assert report.outcome == "scored"
+
+
+def test_the_gate_compares_with_the_parent_on_rotating_queries(worker: Worker, splits: Splits) -> None:
+    parents = (Parent("c000", BM25, 0.0),)
+    job = Attempt(2, "tune", "0:2", parents=parents, known={BM25.digest: "c000"})
+    report = attempt(worker, job, with_race(gate=3, margin=-1.0))
+    assert (report.outcome, report.dropped) == ("rejected", "gate")
+    assert "on 3 rotating queries, c000 has" in report.reason
+    assert report.evaluation is None, "rotating queries are never scored"
+    assert attempt(worker, job, with_race(gate=3, margin=1.0)).outcome == "scored"
 
 
 def test_a_program_that_fails_its_smoke_test_is_not_measured(worker: Worker) -> None:
@@ -135,14 +178,6 @@ def test_what_could_not_be_measured_is_void_and_has_no_score(splits: Splits) -> 
     assert report.evaluation.mean is None
 
 
-def test_the_rung_mean_is_none_where_nothing_is_known(seed: Report, splits: Splits) -> None:
-    assert rung_mean({}, splits) is None
-    assert seed.evaluation is not None
-    scores = {case.query: case.score for case in seed.evaluation.cases if case.score is not None}
-    on_rung = [scores[query.id] for query in splits.rung()]
-    assert rung_mean(scores, splits) == pytest.approx(sum(on_rung) / len(on_rung))
-
-
 def test_an_attempt_done_again_ends_the_same(worker: Worker) -> None:
     """What a resume relies on."""
     job = Attempt(2, "tune", "0:2", parents=(Parent("c000", BM25, 0.0),), known={BM25.digest: "c000"})
@@ -150,4 +185,4 @@ def test_an_attempt_done_again_ends_the_same(worker: Worker) -> None:
     assert one.evaluation is not None
     assert again.evaluation is not None
     assert one.evaluation.cases == again.evaluation.cases
-    assert replace(one, evaluation=None) == replace(again, evaluation=None)
+    assert replace(one, evaluation=None, proposing=0.0) == replace(again, evaluation=None, proposing=0.0)

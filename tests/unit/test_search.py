@@ -6,7 +6,7 @@ A score depends on program and query alone, so that hundreds of attempts take se
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -14,14 +14,15 @@ from random import Random
 import pytest
 
 from evolve.archive import Archive
-from evolve.attempt import Attempt, Done, Job, Report
+from evolve.attempt import Attempt, Done, Job, Measurement, Report, Result
 from evolve.config import Config, load_config
 from evolve.errors import ConfigError
 from evolve.evaluation.evaluate import behaviour
 from evolve.evaluation.splits import Splits, make_splits
-from evolve.events import AttemptEnded, AttemptStarted, Event
+from evolve.events import AttemptEnded, AttemptStarted, Event, Measured
 from evolve.executors.base import Key
 from evolve.journal import Journal, canonical
+from evolve.ladder import MEASURING
 from evolve.operators import OPERATORS
 from evolve.operators.base import Ground
 from evolve.population import Population, fold
@@ -60,7 +61,7 @@ class Bench:
     splits: Splits
     slots: int = 1
     answer: Answer = lambda attempt, report: report
-    at_work: list[tuple[Key, Attempt]] = field(default_factory=list)
+    at_work: list[tuple[Key, Job]] = field(default_factory=list)
     most: int = 0
 
     def submit(self, key: Key, job: Job) -> None:
@@ -69,8 +70,9 @@ class Bench:
         self.most = max(self.most, len(self.at_work))
         assert len(self.at_work) <= self.slots
 
-    def next(self) -> tuple[Key, Done]:
+    def next(self) -> tuple[Key, Done] | None:
         key, attempt = self.at_work.pop()
+        assert isinstance(attempt, Attempt)
         return key, self.answer(attempt, self._report(attempt))
 
     def close(self) -> None:
@@ -86,7 +88,7 @@ class Bench:
                 Random(attempt.draw),
                 config=config_of(),
                 follows_instructions=False,
-                measure=lambda child: measured(child, self.splits.rung()),
+                measure=lambda child: measured(child, self.splits.rung),
                 trace=measured,
                 smoke=lambda child: "",
             )
@@ -313,6 +315,106 @@ def test_trials_of_a_study_reach_the_next_attempt(tmp_path: Path, splits: Splits
 
     config = config_of('search.operators=["tune"]', 'search.seeds=["bm25"]', "budget.candidates=4")
     _, population, _ = search(tmp_path, config, Bench(splits, answer=note), seeds=["bm25"])
-    assert [count for _, count in given] == [0, 4, 8, 12]
+    counts = [count for _, count in given]
+    assert counts[:4] == [0, 4, 8, 12]
     assert len({study for study, _ in given}) == 1
-    assert len(population.trials[given[0][0]]) == 16
+    assert len(population.trials[given[0][0]]) >= counts[-1]
+
+
+@dataclass
+class Lanes(Bench):
+    """An executor whose jobs end when told, by number, and are at a stage meanwhile."""
+
+    order: list[int] = field(default_factory=list)
+    """Positions in `at_work` that end one after the other."""
+    stages: dict[Key, str] = field(default_factory=dict)
+    measuring: bool = False
+    """Everything is said to be measured before it ends."""
+    told: bool = False
+    began: list[Key] = field(default_factory=list)
+
+    def submit(self, key: Key, job: Job) -> None:
+        self.began.append(key)
+        if isinstance(job, Measurement):
+            self.at_work.append((key, job))
+        else:
+            super().submit(key, job)
+
+    def next(self) -> tuple[Key, Done] | None:
+        if self.measuring and not self.told:
+            self.stages.update({key: f"{MEASURING}: asking" for key, _ in self.at_work})
+            self.told = True
+            return None
+        self.told = False
+        key, job = self.at_work.pop(self.order.pop(0) if self.order else 0)
+        if isinstance(job, Measurement):
+            return key, Result(measured(job.program, self.splits.static), {})
+        return key, self.answer(job, self._report(job))
+
+
+def lanes_search(root: Path, config: Config, lanes: Lanes) -> tuple[Population, list[Event]]:
+    heard: list[Event] = []
+    root.mkdir(exist_ok=True)
+    archive, studies = Archive(root / "lineage.git"), Studies(root / "optuna.journal")
+    recorder = Recorder(
+        Journal(root / "journal.jsonl"), archive, studies, Population(), lambda event, after: heard.append(event)
+    )
+    programs = [load(find_program(name)) for name in SEEDS]
+    try:
+        Search(config, lanes.splits, programs, recorder, lanes, never, stages=lanes.stages).run()
+    finally:
+        recorder.close()
+    assert fold(Journal(root / "journal.jsonl").read()) == recorder.population
+    return recorder.population, heard
+
+
+def test_a_child_begins_for_every_seed_that_is_measured(tmp_path: Path, splits: Splits) -> None:
+    """Nothing waits for the slowest seed."""
+    lanes = Lanes(splits, slots=8, order=[0, 0, 0])
+    _, events = lanes_search(tmp_path, config_of(), lanes)
+    assert len(SEEDS) > 1
+    started = [event for event in events if isinstance(event, AttemptStarted | AttemptEnded)]
+    first_end = next(at for at, event in enumerate(started) if isinstance(event, AttemptEnded))
+    child = next(
+        at for at, event in enumerate(started) if isinstance(event, AttemptStarted) and event.operator != "seed"
+    )
+    seed_ends = [at for at, e in enumerate(started) if isinstance(e, AttemptEnded) and e.operator == "seed"]
+    assert first_end < child < seed_ends[-1]
+
+
+def test_what_is_being_measured_is_no_proposal(tmp_path: Path, splits: Splits) -> None:
+    config = config_of("search.in_flight=2", "budget.candidates=12")
+    only_proposals, freed = Lanes(splits, slots=6), Lanes(splits, slots=6, measuring=True)
+    lanes_search(tmp_path / "a", config, only_proposals)
+    lanes_search(tmp_path / "b", config, freed)
+    assert only_proposals.most == 2
+    assert freed.most > 2
+
+
+def test_no_choice_knows_less_than_the_staleness_allows(tmp_path: Path, splits: Splits) -> None:
+    """The second attempt at work always ends first: the first one would be overtaken for ever."""
+    config = config_of("search.staleness=4", "search.in_flight=3", "budget.candidates=12")
+    population, _ = lanes_search(tmp_path, config, Lanes(splits, slots=3, order=[0] * len(SEEDS) + [-1] * 200))
+    stale = [each.stale for each in population.candidates.values() if each.operator != "seed"]
+    assert max(stale) == 4
+
+
+def test_a_dropped_candidate_is_measured_to_the_end_when_a_new_best_is_no_better_there(
+    tmp_path: Path, splits: Splits
+) -> None:
+    """The first child is dropped after a query on which it has every point; whoever is best then has no more."""
+
+    def drop_first(attempt: Attempt, report: Report) -> Report:
+        if attempt.number != len(SEEDS) or report.evaluation is None:
+            return report
+        case = replace(report.evaluation.cases[0], score=1.0)
+        part = replace(report.evaluation, cases=(case,))
+        return replace(report, outcome="rejected", reason="loses", dropped="race", evaluation=part)
+
+    lanes = Lanes(splits, answer=drop_first)
+    population, events = lanes_search(tmp_path, config_of('search.operators=["recombine"]'), lanes)
+    measured_on = [event for event in events if isinstance(event, Measured)]
+    assert [(event.split, event.candidate) for event in measured_on] == [("static", f"c{len(SEEDS):03d}")]
+    candidate = population.candidates[measured_on[0].candidate]
+    assert (candidate.outcome, len(candidate.scores)) == ("scored", len(splits.static))
+    assert population.children == 6, "it counted when it was dropped, and not again"
