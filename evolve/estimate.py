@@ -19,7 +19,7 @@ from evolve.config import Config, ModelTable
 from evolve.environments.base import Situation
 from evolve.errors import AgentFailure
 from evolve.evaluation.splits import Splits
-from evolve.forecast import FINALISTS
+from evolve.forecast import TESTED, finalists
 from evolve.models.base import Price, Reply, Request, Role, Usage
 from evolve.models.prices import load_prices
 from evolve.tasks import traits
@@ -92,17 +92,22 @@ def estimate(config: Config, splits: Splits, seeds: Sequence[Program]) -> Estima
     sizes, budget = config.evaluation, config.budget
     prompts = _Prompts(config, seeds[0])
     static = prompts.measured(splits.episodes, splits.static)
+    gate = sizes.race.gate or 0 if sizes.ladder == "default" else 0
     child = _sum(
         static,
-        prompts.measured((), splits.rotating[: sizes.rotating]),
+        prompts.measured((), splits.rotating[: sizes.rotating]),  # the parent's traces
+        prompts.measured((), splits.rotating[:gate]),
         {"reflector": Tally(1, config.search.reflect.tokens, REFLECTED)} if config.models.reflector else {},
     )
-    finalists = min(FINALISTS, len(seeds) + budget.candidates)
-    tested = 2 if config.models.answering else 1 + len(seeds)
+    everyone = len(seeds) + budget.candidates
+    # Without held-out queries, the comparison is on fresh ones too.
+    again = min(finalists(splits) + (0 if splits.test else TESTED - 1), everyone) if everyone > 1 else 0
+    # The winner and the best seed, where there are children the winner's parent too.
+    tested = min(TESTED if budget.candidates else 2, everyone)
     expenses: dict[str, tuple[_Expense, float]] = {
         f"{len(seeds)} seeds": (static, len(seeds)),
         f"{budget.candidates} children": (child, budget.candidates),
-        f"choice among {finalists}": (prompts.measured(splits.episodes, splits.fresh), finalists),
+        f"fresh queries of {again}": (prompts.measured(splits.episodes, splits.fresh), again),
         f"held-out test of {tested}": (prompts.measured(splits.test_episodes, splits.test), tested),
     }
     at_once = min(os.cpu_count() or 1, config.search.in_flight)

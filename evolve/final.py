@@ -1,88 +1,123 @@
-"""After the search: the best few on fresh queries, the winner and the seeds on held-out ones, once."""
+"""After the search: the best few on fresh queries, the winner and what it is compared with on held-out ones, once.
+
+Nothing waits that need not: the best seed is tested whoever wins, so its test runs beside the choice of the winner.
+Nothing of it can reach that choice: the finalists are known before, and `choose` sees their fresh scores alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from evolve.attempt import Done, Job, Measurement, Result, Unpaid
 from evolve.config import Config
 from evolve.errors import BudgetSpent
 from evolve.evaluation.splits import Splits
 from evolve.events import Split
-from evolve.executors.base import Executor
-from evolve.forecast import FINALISTS
+from evolve.executors.base import Executor, Key
+from evolve.forecast import compared, finalists
+from evolve.ladder import COVERAGE
 from evolve.population import Candidate
 from evolve.program import parse
 from evolve.record import Recorder
 
+Asked = tuple[str, Split]
+"""A candidate's id, and the queries that it is asked."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Final:
-    """The end of a run. A step returns False where the user interrupted it; done again, it goes on from there.
-
-    A step raises BudgetSpent where the money does not last.
-    """
+    """The end of a run. What is in the journal is never measured again; done again, it goes on from there."""
 
     config: Config
     recorder: Recorder
     executor: Executor[Job, Done]
     splits: Splits
     interrupted: Callable[[], bool]
+    at_work: dict[Key, Asked] = field(default_factory=dict)
+    ended: set[Asked] = field(default_factory=set)
+    unpaid: str = ""
 
-    def choose_winner(self) -> bool:
-        """Measure the finalists on fresh queries, and record the best on static and fresh together; once in a run."""
-        population = self.recorder.population
-        if population.winner is not None or not population.scored:
-            return True
-        finalists = sorted(population.scored, key=lambda candidate: -candidate.mean)[:FINALISTS]
-        if self.splits.fresh and len(finalists) > 1 and not self._measure(finalists, "fresh"):
-            return False
-        candidates = self.recorder.population.candidates
-        best = max((candidates[finalist.id] for finalist in finalists), key=_confirmed_mean)
-        self.recorder.winner_chosen(best.id)
-        return True
+    def run(self) -> bool:
+        """Choose the winner, test it beside what it is compared with, and return False where the user interrupted that.
 
-    def ask_held_out(self) -> bool:
-        """Ask the held-out queries of the winner and of seeds, paired. Nobody is chosen by them.
-
-        Of every scored seed where that costs nothing; of the best one where a model answers.
+        Raises BudgetSpent where the money does not last.
         """
+        while True:
+            self._choose()
+            while self._has_room() and (asked := next(self._left(), None)) is not None:
+                self._submit(asked)
+            if not self.at_work:
+                break
+            if (ended := self.executor.next()) is not None:
+                self._end(*ended)
+        if self.unpaid:
+            raise BudgetSpent(self.unpaid)
+        return next(self._left(), None) is None
+
+    def _choose(self) -> None:
+        """Record the winner as soon as there is nothing left to be known about the finalists."""
+        best_few = self._finalists()
+        if self.recorder.population.winner is None and best_few and not any(self._fresh_left(best_few)):
+            self.recorder.winner_chosen(choose(best_few, queries=len(self.splits.fresh)).id)
+
+    def _finalists(self) -> list[Candidate]:
+        ranked = sorted(self.recorder.population.scored, key=lambda candidate: -candidate.mean)
+        return ranked[: finalists(self.splits)]
+
+    def _fresh_left(self, best_few: Sequence[Candidate]) -> Iterator[Asked]:
+        """The finalists without fresh scores; none where there is nothing to choose from, or by."""
+        if self.splits.fresh and len(best_few) > 1:
+            yield from (
+                (candidate.id, "fresh")
+                for candidate in best_few
+                if not candidate.fresh and (candidate.id, "fresh") not in self.ended
+            )
+
+    def _left(self) -> Iterator[Asked]:
+        """What is to be measured and not yet at work: what the choice needs first."""
         population = self.recorder.population
-        if population.winner is None or not self.splits.test:
-            return True
-        asked = {population.winner: population.candidates[population.winner]}
-        seeds = [seed for seed in population.seeds if seed.outcome == "scored"]
-        if self.config.models.answering:
-            seeds = sorted(seeds, key=lambda seed: -seed.mean)[:1]
-        asked |= {seed.id: seed for seed in seeds}
-        return self._measure(list(asked.values()), "test")
+        left = list(self._fresh_left(self._finalists())) if population.winner is None else []
+        beside = compared(population, paid=self.config.models.answering)
+        if self.splits.test:
+            left += [(candidate.id, "test") for candidate in beside if not candidate.test]
+        elif self.splits.fresh and len(population.scored) > 1:
+            left += [(candidate.id, "fresh") for candidate in beside if not candidate.fresh]
+        at_work = set(self.at_work.values())
+        return (asked for asked in dict.fromkeys(left) if asked not in at_work and asked not in self.ended)
 
-    def _measure(self, candidates: Sequence[Candidate], split: Split) -> bool:
-        """Measure those candidates that have no scores on the split yet."""
-        left = [candidate for candidate in candidates if not (candidate.test if split == "test" else candidate.fresh)]
-        at_work, unpaid = 0, ""
-        while left or at_work:
-            while left and not unpaid and at_work < self.executor.slots and not self.interrupted():
-                candidate = left.pop(0)
-                assert candidate.source is not None
-                self.executor.submit(candidate.id, Measurement(candidate.id, parse(candidate.source), split))
-                at_work += 1
-            if not at_work and unpaid:
-                raise BudgetSpent(unpaid)
-            if not at_work:
-                return False
-            key, tested = self.executor.next()
-            at_work -= 1
-            if isinstance(tested, Unpaid):
-                unpaid = tested.reason
-                continue
-            assert isinstance(tested, Result)
-            self.recorder.measured(str(key), split, tested)
-        if unpaid:
-            raise BudgetSpent(unpaid)
-        return True
+    def _has_room(self) -> bool:
+        return not self.unpaid and len(self.at_work) < self.executor.slots and not self.interrupted()
+
+    def _submit(self, asked: Asked) -> None:
+        candidate, split = asked
+        source = self.recorder.population.candidates[candidate].source
+        assert source is not None, "a scored candidate has a program"
+        key = f"{candidate} {split}"
+        self.at_work[key] = asked
+        self.executor.submit(key, Measurement(candidate, parse(source), split))
+
+    def _end(self, key: Key, done: Done) -> None:
+        candidate, split = self.at_work.pop(key)
+        if isinstance(done, Unpaid):
+            self.unpaid = done.reason  # nothing is recorded: done again with more money, it is not paid twice
+            return
+        assert isinstance(done, Result)
+        self.ended.add((candidate, split))
+        self.recorder.measured(candidate, split, done)
 
 
-def _confirmed_mean(candidate: Candidate) -> float:
-    return sum(candidate.confirmed.values()) / len(candidate.confirmed)
+def choose(best_few: Sequence[Candidate], *, queries: int) -> Candidate:
+    """Return the finalist that is best on the fresh queries, of which there are so many; of equals the first.
+
+    Static scores made them finalists, and what luck was in that is not counted twice: they only decide between equals,
+    and where there are no fresh scores. Compared are the queries that all have, without finalists that lost too many to
+    faults of the infrastructure. Test scores are never looked at.
+    """
+    measured = [candidate for candidate in best_few if candidate.fresh and len(candidate.fresh) >= COVERAGE * queries]
+    if not measured:
+        return max(best_few, key=lambda candidate: candidate.mean)
+    shared = set.intersection(*(set(candidate.fresh) for candidate in measured))
+    # fsum: the same sum in whatever order the set gives its queries.
+    return max(measured, key=lambda each: (math.fsum(each.fresh[query] for query in shared), each.mean))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def print_board(board: Board) -> None:
 
 def _columns(board: Board) -> list[dict[str, list[str]]]:
     """Return the columns in groups, what matters most first; each has a cell for every program."""
-    from evolve.cli.text import dollars, duration, plain, span
+    from evolve.cli.text import dollars, duration, plain, size, span
 
     rows = board["programs"]
     measures = sorted({name for row in rows for name in row["measures"]})
@@ -56,19 +56,28 @@ def _columns(board: Board) -> list[dict[str, list[str]]]:
             "program": [row["program"] for row in rows],
             board["scorer"]: [plain(row["score"]) for row in rows],
             INTERVAL: [span(row["score"]) for row in rows],
+            "n": [size(row["score"]) for row in rows],
         },
         calls if paid else {},
-        {name: [_share(row["categories"], name) for row in rows] for name in board["categories"]},
+        *(
+            {f"{name} (n={asked})": [_category(row, name) for row in rows]}
+            for name, asked in board["categories"].items()
+        ),
         {"read": [f"{row['read']['chars']:,.0f}" for row in rows]},
         {"p50": [f"{row['read']['p50_ms']:.1f}" for row in rows]},
         {"p95": [f"{row['read']['p95_ms']:.1f}" for row in rows]},
-        *({name: [_share(row["measures"], name) for row in rows]} for name in measures),
+        *({name: [_measure(row, name) for row in rows]} for name in measures),
         {"time": [duration(row["seconds"]) for row in rows]},
     ]
 
 
-def _share(values: Mapping[str, float], name: str) -> str:
-    return f"{values[name]:.2f}" if name in values else "-"
+def _category(row: Row, name: str) -> str:
+    held = row["categories"].get(name)
+    return f"{held['mean']:.2f} ({held['low']:.2f} to {held['high']:.2f})" if held else "-"
+
+
+def _measure(row: Row, name: str) -> str:
+    return f"{row['measures'][name]:.2f}" if name in row["measures"] else "-"
 
 
 def _fitting(groups: Sequence[dict[str, list[str]]], width: int) -> tuple[dict[str, list[str]], list[str]]:
@@ -96,7 +105,7 @@ def markdown(board: Board) -> str:
     categories = list(board["categories"])
     measures = sorted({name for row in board["programs"] for name in row["measures"]})
     head = [
-        "program", board["scorer"], "95 % interval", "behind the best", *(
+        "program", board["scorer"], "95 % interval", "n", "behind the best", *(
             f"{name} (n={board['categories'][name]})" for name in categories
         ), *measures, "calls/write", "tokens/write", "calls/read", "tokens/read", "read chars", "write p50/p95 ms",
         "read p50/p95 ms",
@@ -114,8 +123,9 @@ def _cells(row: Row, categories: Sequence[str], measures: Sequence[str]) -> list
         f"`{row['program']}`{faults}",
         f"{held['mean']:.3f}" if held else "-",
         f"{held['low']:.3f} to {held['high']:.3f}" if held else "-",
-        f"{behind['difference']:.3f} ({behind['low']:.3f} to {behind['high']:.3f})" if behind else "",
-        *(f"{row['categories'][name]:.3f}" if name in row["categories"] else "-" for name in categories),
+        f"{held['n']:,}" if held else "-",
+        f"{behind['difference']:.3f} ({behind['low']:.3f} to {behind['high']:.3f}, n={behind['n']})" if behind else "",
+        *(_category(row, name) for name in categories),
         *(f"{row['measures'][name]:.3f}" if name in row["measures"] else "-" for name in measures),
         f"{write['calls']:.2f}", f"{write['tokens']:.0f}", f"{read['calls']:.2f}", f"{read['tokens']:.0f}",
         f"{read['chars']:,.0f}", f"{write['p50_ms']:.1f} / {write['p95_ms']:.1f}",

@@ -38,6 +38,7 @@ def command(run: str, candidate: str | None, diff: bool, critique: bool, as_json
 
     RUN is a name below runs/ or a folder, also of a run that is at work. CANDIDATE is an id such as c012, or "best".
     """
+    from evolve.cli.tables import LINEAGE
     from evolve.cli.text import console
     from evolve.folder import open_run
     from evolve.summary import summary
@@ -47,7 +48,7 @@ def command(run: str, candidate: str | None, diff: bool, critique: bool, as_json
     if critique and not as_json:
         click.echo(_critique(opened, chosen).rstrip("\n"))
         return
-    shown = summary(opened)
+    shown = summary(opened, best_only=None if as_json else LINEAGE)
     if as_json:
         held: object = shown if chosen is None else _candidate_json(opened, chosen, shown)
         click.echo(json.dumps(held, ensure_ascii=False, indent=2))
@@ -93,7 +94,7 @@ def _critique(run: Run, candidate: Candidate | None) -> str:
 
 
 def _print_run(out: Console, run: Run, shown: Summary, *, diff: bool) -> None:
-    from evolve.cli.tables import leaderboard, left_out, lineage, rejected
+    from evolve.cli.tables import leaderboard, left_out, lineage, rejected, untold
     from evolve.cli.text import print_block, print_outcome
     from evolve.summary import first_ancestor
 
@@ -109,6 +110,8 @@ def _print_run(out: Console, run: Run, shown: Summary, *, diff: bool) -> None:
         out.print(f"and {more} more; --json has all of them")
     out.print("\nLineage", style="bold")
     out.print(lineage(shown))
+    if more := untold(shown):
+        out.print(f"and {more} more, which none of these descends from; --json has all of them")
     print_block(out, "Rejected", rejected(shown))
     _print_lost(out, shown["lost"])
     _print_costs(out, shown)
@@ -171,6 +174,7 @@ def _print_candidate(out: Console, run: Run, candidate: Candidate, shown: Summar
 
 def _print_facts(out: Console, run: Run, candidate: Candidate, shown: Summary) -> None:
     from evolve.cli.text import count, dollars, duration, used
+    from evolve.summary.phases import describe
 
     part = _part(shown, candidate)
     out.print(f"{candidate.id} {part['name']}".strip() + f": {candidate.outcome}", style="bold")
@@ -187,6 +191,8 @@ def _print_facts(out: Console, run: Run, candidate: Candidate, shown: Summary) -
         roles = ", ".join(f"{role} {dollars(each['usd'])}" for role, each in cost["by_role"].items())
         calls = f"{count(cost['calls'], 'call')} and {count(cost['cached'], 'answer')} from the run's own store"
         out.print(f"  cost {dollars(cost['usd'])}{f' ({roles})' if roles else ''}: {calls}")
+    if phases := describe(candidate):
+        out.print(f"  {phases}")
     if candidate.commit:
         out.print(f"  commit {candidate.commit[:12]} in {run.paths.lineage}")
 
@@ -222,17 +228,18 @@ def _essence(critique: str) -> list[str]:
 
 
 def _print_scores(out: Console, measured: Mapping[str, Sequence[Case]], scorer: str) -> None:
-    from evolve.cli.text import plain, span, table
+    from evolve.cli.text import plain, size, span, table
     from evolve.summary import score
 
     out.print("\nScores", style="bold")
-    rows = table("queries", "number", scorer, "95 % interval", "faults", right=("number", scorer, "faults"))
+    rows = table("queries", scorer, "95 % interval", "n", "faults", right=("n", scorer, "faults"))
     for split, cases in measured.items():
         groups = {SPLITS[split]: cases, **_by_category(cases)}
         for name, group in groups.items():
-            held = score({case.query: case.score for case in group if case.score is not None})
+            found = {case.query: case.score for case in group if case.score is not None}
+            held = score(found, {case.query: case.scope for case in group})
             faults = sum(case.outcome != "scored" for case in group)
-            rows.add_row(name, str(len(group)), plain(held), span(held), str(faults or ""))
+            rows.add_row(name, plain(held), span(held), size(held), str(faults or ""))
     out.print(rows)
 
 

@@ -177,8 +177,11 @@ class Screen(Progress):
                 self.stages.pop(event.attempt, None)
                 self.lately.append(f"{event.candidate}  {event.operator:<9}  {self.result(event)}  {self.tail(event)}")
             case Measured():
-                self.phase = "asking the held-out queries" if event.split == "test" else "choosing the winner"
-                self.stages.pop(event.candidate, None)
+                if event.split != "static":
+                    chosen = population.winner is not None
+                    self.phase = "asking the held-out queries" if chosen else "choosing the winner"
+                for key in (event.candidate, f"{event.candidate} {event.split}"):
+                    self.stages.pop(key, None)
                 self.lately.append(f"{event.candidate}  {event.split:<9}  {_mean(event)}")
             case RunStopped():
                 self.phase = "ending the workers"
@@ -232,7 +235,9 @@ class Screen(Progress):
             stage = self.stages.get(number, "starting")
             lines.append(f"c{number:03d}  {attempt.operator:<9}  {cut(of, 24):<24}  {stage}")
         finals = [key for key in list(self.stages) if isinstance(key, str)]
-        lines += [f"{key}  {'final':<9}  {'':<24}  {self.stages.get(key, '')}" for key in finals]
+        for candidate, _, split in (key.partition(" ") for key in finals):
+            stage = self.stages.get(f"{candidate} {split}".rstrip(), "")
+            lines.append(f"{candidate}  {split or 'static':<9}  {'':<24}  {stage}")
         return _padded(lines, self.rows)
 
 

@@ -74,21 +74,23 @@ def stability(runs: Sequence[Run]) -> Stability:
 
 def print_stability(found: Stability) -> None:
     """Print a line for each run, and their mean."""
-    from evolve.cli.text import console, plain, span, table
+    from evolve.cli.text import console, count, plain, size, span, table
 
     out = console()
-    columns = ("run", "seed", "held out", "95 % interval", "best seed", "difference", "95 % interval ")
-    shown = table(*columns, right=("seed",))
+    columns = ("run", "seed", "held out", "95 % interval", "n", "best seed", "difference", "95 % interval ", "n ")
+    shown = table(*columns, right=("seed", "n", "n "))
     for row in found["runs"]:
         versus = row["versus"]
         shown.add_row(
-            row["run"], str(row["seed"]), plain(row["test"]), span(row["test"]),
+            row["run"], str(row["seed"]), plain(row["test"]), span(row["test"]), size(row["test"]),
             versus["seed"] if versus else "-",
             f"{versus['difference']:+.3f}" if versus else "-",
             f"{versus['low']:+.2f} to {versus['high']:+.2f}" if versus else "",
+            f"{versus['n']:,}" if versus else "",
         )  # fmt: skip
     out.print(shown)
     if found["mean"] is not None:
         spread = "" if found["deviation"] is None else f", standard deviation {found['deviation']:.3f}"
+        tested = count(sum(row["test"] is not None for row in found["runs"]), "run")
         wins = f"better than the best seed in {found['wins']} of {len(found['runs'])}"
-        out.print(f"\nMean {found['mean']:.3f}{spread}; {wins}.")
+        out.print(f"\nMean {found['mean']:.3f}{spread}, over {tested}; {wins}.")

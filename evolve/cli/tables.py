@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from evolve.cli.text import cut, dollars, plain, span, table, tokens, used, what
+from evolve.cli.text import cut, dollars, in_full, plain, size, span, table, tokens, used, what
 from evolve.population import SEED
 from evolve.summary import CandidateSummary, Summary
 from evolve.summary.costs import FINAL, OperatorCost
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SHOWN = 15
 """Rows of the leaderboard; candidates that were tested are shown beyond it."""
-
+LINEAGE = 60
+"""Candidates whose lineage is shown, the best ones; more would be lines that nobody reads."""
 NAMED, REASON_CHARS = 4, 80
 """Candidates that are named for one reason, and the length of a reason."""
 CATEGORIES = 5
@@ -27,6 +28,8 @@ CATEGORIES = 5
 
 _KINDS = (
     (re.compile(r"behaves like c\d+"), "behave like a candidate that is measured already"),
+    (re.compile(r"[\d.]+ on \d+ rotating"), "dropped at the gate: worse than their parent on rotating queries"),
+    (re.compile(r"[\d.]+ on \d+ of \d+ static"), "dropped in the race: worse than the best on what they were asked"),
     (re.compile(r"[\d.]+ on the cheap rung"), "worse than their best parent on the cheap rung"),
     (re.compile(r"fails its smoke test"), "fail their smoke test"),
     (re.compile(r".* do not recombine"), "parents that do not recombine"),
@@ -41,8 +44,8 @@ def leaderboard(run: Summary) -> Table:
     """Return the best candidates and all that were tested, best first, with what they are."""
     scorer, cost = run["scorer"], ("cost",) if used(run["budget"]) else ()
     rows = table(
-        "", "id", scorer, "95 % interval", "test", "95 % interval ", *cost, "operator", "what it is",
-        right=(scorer, "test", "cost"), last="what it is",
+        "", "id", scorer, "95 % interval", "n", "test", "95 % interval ", "n ", *cost, "operator", "what it is",
+        right=(scorer, "n", "test", "n ", "cost"), last="what it is",
     )  # fmt: skip
     for candidate in _shown(run):
         test = candidate["test"]
@@ -51,8 +54,10 @@ def leaderboard(run: Summary) -> Table:
             candidate["id"],
             plain(candidate["score"]),
             span(candidate["score"]),
+            size(candidate["score"]),
             plain(test) if test else "",
             span(test),
+            size(test),
             *([dollars(candidate["cost"]["usd"])] if cost else []),
             candidate["operator"],
             what(candidate),
@@ -68,25 +73,32 @@ def _shown(run: Summary) -> list[CandidateSummary]:
 
 def left_out(run: Summary) -> int:
     """Return how many scored candidates the leaderboard has no room for."""
-    return sum(candidate["score"] is not None for candidate in run["candidates"]) - len(_shown(run))
+    return sum(candidate["outcome"] == "scored" for candidate in run["candidates"]) - len(_shown(run))
 
 
 def lineage(run: Summary) -> Tree:
-    """Return the scored candidates below their first parents; a second parent is named."""
+    """Return the candidates whose scores are told below their first parents; a second parent is named."""
     from rich.tree import Tree
 
     tree = Tree("Lineage", style="bold", guide_style="dim", hide_root=True)
     branches: dict[str, Tree] = {}
     for candidate in run["candidates"]:
-        if candidate["outcome"] == "rejected":
+        if candidate["outcome"] == "rejected" or (candidate["outcome"] == "scored" and not candidate["score"]):
+            continue
+        if candidate["parents"] and candidate["parents"][0] not in branches:
             continue
         others = "".join(f" + {parent}" for parent in candidate["parents"][1:])
         mark = "best, " if candidate["id"] == run["best"] else ""
-        score = plain(candidate["score"]) if candidate["score"] else "void "
+        score = in_full(candidate["score"]) if candidate["score"] else "void"
         label = f"{candidate['id']}  {score}  {mark}{candidate['operator']}{others}: {what(candidate)}"
-        above = branches.get(candidate["parents"][0], tree) if candidate["parents"] else tree
+        above = branches[candidate["parents"][0]] if candidate["parents"] else tree
         branches[candidate["id"]] = above.add(_line(label), style="not bold")
     return tree
+
+
+def untold(run: Summary) -> int:
+    """Return how many scored candidates are not in the lineage."""
+    return sum(candidate["outcome"] == "scored" and not candidate["score"] for candidate in run["candidates"])
 
 
 def rejected(run: Summary) -> list[str]:

@@ -6,13 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from evolve.evaluation.statistics import SCOPES
 from evolve.summary import CandidateSummary, Score, Spent, Summary, meaning
 from evolve.summary.costs import Cost
+from evolve.summary.phases import describe_reuse
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+ROLES = {"baseline": "the best seed", "parent": "its parent", "seed": "a seed"}
+ON = {"test": "held out", "fresh": "fresh, which chose it", "static": "the search's, which chose it"}
+"""Of the queries of a comparison: whether they chose the one that is compared."""
 PIPE_WIDTH = 120
 """Columns where the output is not a terminal's."""
 
@@ -52,6 +57,16 @@ def plain(score: Score | None) -> str:
 def span(score: Score | None) -> str:
     """Return the 95 % interval with two digits."""
     return f"{score['low']:.2f} to {score['high']:.2f}" if score else ""
+
+
+def size(score: Score | None) -> str:
+    """Return how many queries the mean is over."""
+    return f"{score['n']:,}" if score else ""
+
+
+def in_full(score: Score | None) -> str:
+    """Return "0.712 (0.60 to 0.80, n 60)": a mean on its own, with its interval and number of queries."""
+    return f"{plain(score)} ({span(score)}, n {size(score)})" if score else "-"
 
 
 def dollars(usd: float | None) -> str:
@@ -124,17 +139,21 @@ def print_best(out: Console, run: Summary) -> None:
     out.print(f"Best: {best['id']} ({_origin(best, by_id)})")
     if best["name"] == "":
         out.print(f"  {best['note']}")
-    if best["score"]:
-        searched = f"on the {count(best['score']['n'], 'query')} that the search saw"
-        out.print(f"  {run['scorer']} {plain(best['score'])} (95 % interval {span(best['score'])}) {searched}")
+    for score, which in ((best["score"], "that the search saw"), (best["fresh"], "that chose it among the finalists")):
+        if score:
+            asked = f"on the {count(score['n'], 'query')} {which}"
+            out.print(f"  {run['scorer']} {plain(score)} (95 % interval {span(score)}) {asked}")
     out.print()
     _print_test(out, run, best, by_id)
+    print_comparisons(out, run)
     out.print()
     out.print(meaning(run["scorer"], run["agent"], run["task"]))
     out.print()
     out.print(spent(run))
     if used(run["budget"]):
         out.print(paid(run))
+    if run["reuse"]:
+        out.print(describe_reuse(run["reuse"]))
 
 
 def _print_status(out: Console, run: Summary) -> None:
@@ -152,24 +171,52 @@ def _print_test(out: Console, run: Summary, best: CandidateSummary, by_id: dict[
         out.print("No query is held out." if over else "The held-out test comes at the end of the run.")
         return
     out.print(f"Held-out test, {count(run['test']['n'], 'query')} that chose nobody:")
-    rows = table("", run["scorer"], "95 % interval", "", right=(run["scorer"],))
-    rows.add_row(f"  {best['id']}", plain(run["test"]), span(run["test"]), "the best candidate")
-    versus = run["test_vs_best_seed"]
-    if versus is None:
-        out.print(rows)
-        if not best["parents"]:
-            out.print("  The best candidate is a seed: the search found nothing better.")
-        return
-    rival = by_id[versus["seed"]]
-    rows.add_row(f"  {rival['id']}", plain(rival["test"]), span(rival["test"]), f"the best seed, {rival['name']}")
-    rows.add_row(
-        "  difference",
-        f"{versus['difference']:+.3f}",
-        f"{versus['low']:+.2f} to {versus['high']:+.2f}",
-        f"paired; permutation test p = {versus['p']:.4f}",
-    )
+    rows = table("", run["scorer"], "95 % interval", "n", "", right=(run["scorer"], "n"))
+    others = [by_id[each["against"]] for each in run["comparisons"]]
+    for candidate in (best, *others):
+        if test := candidate["test"]:
+            what_it_is = _role(run, candidate["id"]) or "the best candidate"
+            rows.add_row(f"  {candidate['id']}", plain(test), span(test), size(test), what_it_is)
     out.print(rows)
-    out.print(f"  {_verdict(versus['low'], versus['high'])}")
+    if not best["parents"]:
+        out.print("  The best candidate is a seed: the search found nothing better.")
+
+
+def print_comparisons(out: Console, run: Summary) -> None:
+    """Print the best candidate's differences, paired, with what they are worth; nothing where there are none."""
+    found = run["comparisons"]
+    if not found:
+        return
+    out.print(f"\n{run['best']} against what it has to beat, paired by query:")
+    right = ("difference", "n", "p")
+    rows = table("", "difference", "95 % interval", "n", "p", "", "", right=right)
+    for each in found:
+        rows.add_row(
+            f"  {each['against']}", f"{each['difference']:+.3f}", f"{each['low']:+.2f} to {each['high']:+.2f}",
+            f"{each['n']:,}", f"{each['p']:.4f}", _role(run, each["against"]), ON[each["split"]],
+        )  # fmt: skip
+    out.print(rows)
+    several = f", corrected for {len(found)} comparisons (Holm)" if len(found) > 1 else ""
+    out.print(f"  p: sign-flip permutation test{several}. {scopes_note(run)}")
+    if "baseline" in found[0]["roles"] and found[0]["split"] == "test":
+        out.print(f"  {_verdict(found[0]['low'], found[0]['high'])}")
+
+
+def scopes_note(run: Summary) -> str:
+    """Return in words whether queries of one scope are taken as independent."""
+    held = run["scopes"].values()
+    if not held or min(held) < SCOPES:
+        few = f"from {min(held)} to {max(held)} scopes" if len(set(held)) > 1 else f"from {count(max(held), 'scope')}"
+        return f"Queries {few if held else 'of a scope'} are taken as independent: nothing is said of other scopes."
+    return "Whole scopes are drawn and flipped, for queries of one scope are not independent."
+
+
+def _role(run: Summary, candidate: str) -> str:
+    """What a candidate is to the best one, in words: "the best seed and its parent, bm25"."""
+    name = next(each["name"] for each in run["candidates"] if each["id"] == candidate)
+    found = next((each["roles"] for each in run["comparisons"] if each["against"] == candidate), [])
+    words = [ROLES[role] for role in found if role != "seed" or "baseline" not in found]
+    return f"{' and '.join(words)}{f', {name}' if name else ''}" if words else ""
 
 
 def _verdict(low: float, high: float) -> str:
@@ -184,8 +231,11 @@ def spent(run: Summary) -> str:
     """Return one line: how many candidates of which outcome, and how long it took."""
     outcomes = Counter(candidate["outcome"] for candidate in run["candidates"])
     parts = [f"{count(outcomes['scored'], 'candidate')} measured, of them {count(len(run['seeds']), 'seed')}"]
-    if outcomes["rejected"]:
-        parts.append(f"{outcomes['rejected']} rejected")
+    dropped = sum(candidate["outcome"] == "rejected" and candidate["dropped"] != "" for candidate in run["candidates"])
+    if dropped:
+        parts.append(f"{dropped} dropped half way")
+    if outcomes["rejected"] > dropped:
+        parts.append(f"{outcomes['rejected'] - dropped} rejected")
     if outcomes["void"]:
         parts.append(f"{outcomes['void']} void")
     models = "" if used(run["budget"]) else " no model called;"

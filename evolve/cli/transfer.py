@@ -24,6 +24,8 @@ class Transferred(TypedDict):
     """That run's own winner minus this one, on the queries of both."""
     low: float | None
     high: float | None
+    n: int | None
+    """Queries of both."""
 
 
 @click.command()
@@ -65,28 +67,31 @@ def _column(target: Run, runs: list[Run], workers: int | None) -> list[Transferr
         programs[run.name] = parse(run.best.source)
     click.echo(f"{target.name}: {len(programs)} winners on its held-out queries", err=True)
     compared = compare(target.config, programs, "test", workers=workers, say=lambda line: click.echo(line, err=True))
+    scopes = {query.id: work.scope for work in compared.works for query in work.queries}
     scores = {
         name: {case.query: case.score for case in result.evaluation.cases if case.score is not None}
         for name, result in compared.results.items()
     }
     cells = []
     for name in programs:
-        behind = paired_difference(scores.get(target.name, {}), scores.get(name, {})) if name != target.name else None
+        own, other = scores.get(target.name, {}), scores.get(name, {})
+        behind = paired_difference(own, other, scopes=scopes) if name != target.name else None
         cells.append(
             Transferred(
                 winner=name,
                 task=target.name,
-                score=score(scores[name]) if name in scores else None,
+                score=score(scores[name], scopes) if name in scores else None,
                 behind=behind.mean if behind else None,
                 low=behind.low if behind else None,
                 high=behind.high if behind else None,
+                n=behind.n if behind else None,
             )
         )
     return cells
 
 
 def _print(runs: list[Run], cells: list[Transferred]) -> None:
-    from evolve.cli.text import console, plain, print_block, table
+    from evolve.cli.text import console, print_block, table
 
     out, names = console(), [run.name for run in runs]
     out.print("Winners (rows) on the held-out queries of each run's task (columns)", style="bold")
@@ -94,18 +99,26 @@ def _print(runs: list[Run], cells: list[Transferred]) -> None:
     by_place = {(cell["winner"], cell["task"]): cell for cell in cells}
     for winner in names:
         row = [by_place[winner, task] for task in names]
-        shown.add_row(winner, *(plain(cell["score"]) + ("*" if cell["task"] == winner else " ") for cell in row))
+        shown.add_row(winner, *(_cell(cell) for cell in row))
     out.print(shown)
     out.print("* the program that was searched for on this task", style="dim")
     for cell in cells:
         if cell["behind"] is not None and cell["low"] is not None and cell["high"] is not None:
             out.print(
                 f"On {cell['task']}, its own winner is {cell['behind']:+.3f} from the winner of {cell['winner']} "
-                f"(95 % interval {cell['low']:+.2f} to {cell['high']:+.2f})."
+                f"(95 % interval {cell['low']:+.2f} to {cell['high']:+.2f}, n {cell['n']:,})."
             )
     for run in runs:
         out.print(f"{run.name}: {run.config.task}, {run.config.evaluation.scorer}", style="dim")
     print_block(out, "How the winners differ", _differences(runs))
+
+
+def _cell(cell: Transferred) -> str:
+    """Return "0.712* (0.60 to 0.80, n 60)"; the star marks the program that was searched for on this task."""
+    from evolve.cli.text import plain, size, span
+
+    star = "*" if cell["task"] == cell["winner"] else " "
+    return f"{plain(cell['score'])}{star} ({span(cell['score'])}, n {size(cell['score'])})" if cell["score"] else "-"
 
 
 def _differences(runs: list[Run]) -> list[str]:

@@ -20,6 +20,7 @@ class Behind(TypedDict):
     """The best program minus this one on the same queries, with its 95 % bootstrap interval."""
 
     difference: float
+    n: int
     low: float
     high: float
 
@@ -44,7 +45,7 @@ class Row(TypedDict):
     score: Score | None
     behind: Behind | None
     """None for the best."""
-    categories: dict[str, float]
+    categories: dict[str, Score]
     measures: dict[str, float]
     """Means of what else was measured."""
     write: Expense
@@ -78,6 +79,7 @@ def board(comparison: Comparison) -> Board:
     scores = {name: _scores(result.evaluation.cases) for name, result in results.items()}
     ranked = sorted(results, key=lambda name: -_mean(scores[name]))
     queries = [query for work in comparison.works for query in work.queries]
+    scopes = {query.id: query.scope for query in queries}
     names = sorted({query.category for query in queries if query.category})
     return Board(
         task=config.task,
@@ -89,18 +91,20 @@ def board(comparison: Comparison) -> Board:
         episodes=sum(len(work.episodes) for work in comparison.works),
         categories={name: sum(query.category == name for query in queries) for name in names},
         notes=list(open_family(config.task, config.task_options).notes()),
-        programs=[_row(name, results[name], scores[name], scores[ranked[0]]) for name in ranked],
+        programs=[_row(name, results[name], scores[name], scores[ranked[0]], scopes) for name in ranked],
     )
 
 
-def _row(name: str, result: Result, scores: Mapping[str, float], best: Mapping[str, float]) -> Row:
+def _row(
+    name: str, result: Result, scores: Mapping[str, float], best: Mapping[str, float], scopes: Mapping[str, str]
+) -> Row:
     evaluation = result.evaluation
-    behind = paired_difference(best, scores) if scores is not best else None
+    behind = paired_difference(best, scores, scopes=scopes) if scores is not best else None
     return Row(
         program=name,
-        score=score(scores),
-        behind=Behind(difference=behind.mean, low=behind.low, high=behind.high) if behind else None,
-        categories=_by_category(evaluation.cases),
+        score=score(scores, scopes),
+        behind=Behind(difference=behind.mean, n=behind.n, low=behind.low, high=behind.high) if behind else None,
+        categories=_by_category(evaluation.cases, scopes),
         measures=_measures(evaluation.cases),
         write=_expense(evaluation.operations.get("write", Operation())),
         read=_expense(evaluation.operations.get("read", Operation())),
@@ -120,9 +124,9 @@ def _mean(scores: Mapping[str, float]) -> float:
     return sum(scores.values()) / len(scores) if scores else -1.0
 
 
-def _by_category(cases: Sequence[Case]) -> dict[str, float]:
+def _by_category(cases: Sequence[Case], scopes: Mapping[str, str]) -> dict[str, Score]:
     groups = {name: _scores([case for case in cases if case.category == name]) for name in _names(cases)}
-    return {name: _mean(scores) for name, scores in groups.items() if scores}
+    return {name: found for name, scores in groups.items() if (found := score(scores, scopes))}
 
 
 def _names(cases: Sequence[Case]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 from evolve import types
 from evolve.forecast import total
 from evolve.models.store import Store
-from evolve.population import Candidate, Population, added
+from evolve.population import Candidate, Population
 
 if TYPE_CHECKING:
     from evolve.folder import Run
@@ -56,10 +56,11 @@ class Costs(TypedDict):
 
 def costs(population: Population, spent: types.Cost) -> Costs:
     """Return where the money went, given all that was spent."""
-    by_role: dict[str, types.Cost] = {}
+    by_role: defaultdict[str, types.Cost] = defaultdict(types.Cost)
     attempts: defaultdict[str, list[Candidate]] = defaultdict(list)
     for candidate in population.candidates.values():
-        by_role = added(added(by_role, candidate.cost), candidate.later_cost)
+        for role, each in (*candidate.cost.items(), *candidate.later_cost.items()):
+            by_role[role] += each
         attempts[candidate.operator].append(candidate)
     by_operator = {name: _operator(population, made) for name, made in attempts.items()}
     after = total(candidate.later_cost for candidate in population.candidates.values())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,12 @@ class TinyRun:
     finished: Ended
 
 
+IN_FULL = re.compile(
+    r"[+-]?\d\.\d{3}[* ]*\(?(?:95 % interval )?[+-]?\d\.\d\d to [+-]?\d\.\d\d\)?(?: on the |, n |\s+)(?P<n>[\d,]+)"
+)
+"""A score, or a difference, as it has to be printed: with its interval and its number of queries."""
+
+
 def start(runs: Path, *words: str) -> subprocess.Popen[str]:
     """Start the command line as a user would, on a pipe."""
     return subprocess.Popen(
@@ -84,6 +92,21 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> TinyRun:
     process = start(runs, *command)
     out, err = process.communicate(timeout=200)
     return TinyRun(runs, TINY, interrupted, Ended(process.returncode, out, err))
+
+
+@pytest.fixture
+def bare_scores() -> Callable[[str], list[str]]:
+    """Finds the lines that hold a score without its interval and number of queries; p values have four digits."""
+
+    def found(text: str) -> list[str]:
+        lines = []
+        for line in text.splitlines():
+            told = re.split(r"\b(?:seed|tune|recombine)\b", line)[0]  # what a candidate is may have numbers of its own
+            if re.search(r"\d\.\d{2,3}(?!\d)", IN_FULL.sub("", told)):
+                lines.append(line)
+        return lines
+
+    return found
 
 
 @pytest.fixture

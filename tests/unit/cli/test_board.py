@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,7 +25,9 @@ def test_the_zoo_is_every_seed_and_every_known_design() -> None:
     assert len(zoo) == len(set(zoo)) >= 36
 
 
-def test_best_comes_first_with_what_the_others_are_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_best_comes_first_with_what_the_others_are_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bare_scores: Callable[[str], list[str]]
+) -> None:
     folder = tmp_path / "made"
     assert main(["score", "all", "chronicle", *SMALL, "--to", str(folder)]) == 0
     out = capsys.readouterr().out
@@ -41,6 +45,14 @@ def test_best_comes_first_with_what_the_others_are_behind(tmp_path: Path, capsys
     assert 0 < bm25["read"]["p50_ms"] <= bm25["read"]["p95_ms"]
     assert bm25["read"]["calls"] == 0
     assert out.index(rows[0]["program"]) < out.index("no_memory")
+
+    shown = "\n".join(line for line in out.splitlines() if line.split(" ")[0] in {row["program"] for row in rows})
+    assert len(shown.splitlines()) == len(rows)
+    for line, row in zip(shown.splitlines(), rows, strict=True):
+        assert re.search(rf"{row['score']['mean']:.3f}  \d\.\d\d to \d\.\d\d +{row['score']['n']} ", line)
+    assert all(len(re.findall(r"\(0\.\d\d to \d\.\d\d\)", line)) >= 1 for line in shown.splitlines())
+    for row in rows:
+        assert sum(held["n"] for held in row["categories"].values()) == row["score"]["n"]
 
     table = (folder / "table.md").read_text().splitlines()
     lines = [line for line in table if line.startswith("| `")]

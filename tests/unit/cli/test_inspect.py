@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,11 @@ def test_json_keeps_the_names_of_the_design(at_runs: Any, capsys: pytest.Capture
     assert (held["agent"], held["sandbox"]) == ("extractive", "process")
     assert held["test"].keys() == {"mean", "n", "low", "high"}
     assert held["budget"]["candidates"] == 2
+    others = {each["against"]: each for each in held["comparisons"]}
+    assert others.keys() >= set(held["seeds"]) - {held["best"]}
+    assert all(each["split"] == "test" and each["n"] == held["test"]["n"] for each in others.values())
+    assert all(each["low"] <= each["difference"] <= each["high"] for each in others.values())
+    assert held["scopes"] == {"test": 1, "fresh": 1, "static": 1}
     scored = [candidate for candidate in held["candidates"] if candidate["outcome"] == "scored"]
     assert all(c["score"]["low"] <= c["score"]["mean"] <= c["score"]["high"] for c in scored)
     nothing = {"calls": 0, "cached": 0, "usd": 0.0}
@@ -47,6 +53,35 @@ def test_the_run_shows_every_scored_candidate_in_leaderboard_and_lineage(
     assert means == sorted(means, reverse=True)
     refused = sum(candidate.outcome == "rejected" for candidate in run.candidates)
     assert ("Rejected" in out) == bool(refused)
+
+
+def test_no_score_is_printed_without_its_interval_and_number_of_queries(
+    at_runs: Any, capsys: pytest.CaptureFixture[str], bare_scores: Callable[[str], list[str]]
+) -> None:
+    assert bare_scores("c001    0.540  0.23 to 0.84\n0.54 better") == ["c001    0.540  0.23 to 0.84", "0.54 better"]
+    assert not bare_scores("0.489 (95 % interval 0.07 to 0.92) on the 6 queries")
+    assert main(["inspect", "tiny"]) == 0
+    shown = capsys.readouterr().out.split("Where points are lost")[0]
+    assert main(["inspect", "tiny", "best"]) == 0
+    best = capsys.readouterr().out.split("\nScores\n")[1].split("Where points are lost")[0]
+    for text in (at_runs.finished.out, shown, best):
+        assert len(re.findall(r"\d\.\d{3}\b", text)) >= 3
+        assert bare_scores(text) == []
+
+
+def test_the_winner_is_compared_with_what_it_has_to_beat(at_runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "tiny", "--json"]) == 0
+    held = json.loads(capsys.readouterr().out)
+    assert main(["inspect", "tiny"]) == 0
+    told = capsys.readouterr().out.split("against what it has to beat, paired by query:")[1].split("\n\n")[0]
+    assert "nothing is said of other scopes" in told, "all queries of a split are about one life"
+    rows = _rows(told)
+    for each in held["comparisons"]:
+        difference, interval, n, p, *words = rows[each["against"]]
+        assert difference == f"{each['difference']:+.3f}"
+        assert interval == f"{each['low']:+.2f} to {each['high']:+.2f}"
+        assert (n, p) == (str(each["n"]), f"{each['p']:.4f}")
+        assert words[-1] == "held out"
 
 
 def test_diff_of_a_child_is_what_git_has(at_runs: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,10 @@ WORDS = tuple(word for setting in SMALL for word in ("--set", setting))
 
 
 def test_seeds_are_runs_of_their_own_and_their_winners_are_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bare_scores: Callable[[str], list[str]],
 ) -> None:
     monkeypatch.setenv("EVOLVE_RUNS", str(tmp_path))
     assert main(["run", "chronicle", "--name", "some", "--seeds", "2", "--workers", "1", *WORDS]) == 0
@@ -31,7 +35,9 @@ def test_seeds_are_runs_of_their_own_and_their_winners_are_compared(
     assert all(run.status == "finished" for run in runs)
     assert [row["ended"] for row in stability(runs)["runs"]] == ["finished", "finished"]
     means = [statistics.fmean(run.best.test.values()) for run in runs if run.best]
-    assert f"Mean {statistics.fmean(means):.3f}, standard deviation {statistics.stdev(means):.3f}" in out
+    mean = f"Mean {statistics.fmean(means):.3f}, standard deviation {statistics.stdev(means):.3f}, over 2 runs"
+    assert mean in out
+    assert bare_scores(out.replace(mean, "")) == []
 
     assert main(["transfer", "some-0", "some-1", "--workers", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -47,7 +53,9 @@ def test_seeds_are_runs_of_their_own_and_their_winners_are_compared(
         [homes[cell["task"]] - cell["score"]["mean"] for cell in away]
     )
     assert main(["transfer", "some-0", "--workers", "1"]) == 0
-    assert re.search(r"some-0 +0\.\d{3}\*", capsys.readouterr().out)
+    out = capsys.readouterr().out
+    assert re.search(r"some-0 +0\.\d{3}\*", out)
+    assert bare_scores(out) == []
 
 
 def test_a_run_without_a_winner_transfers_nothing(
@@ -73,7 +81,12 @@ def test_a_dry_run_counts_every_phase_and_starts_nothing(
     one = episodes + 2 * asked["static"]
     assert calls["2 seeds"] == 2 * one
     rotating = min(5, asked["rotating"])
-    assert calls["1 children"] == one + 2 * rotating + 1, "one reflection, and the parent's traces on rotating queries"
+    told = "one reflection, the parent's traces on rotating queries, and the child's gate on as many"
+    assert calls["1 children"] == one + 2 * 2 * rotating + 1, told
+    tested = re.search(r"held-out test of (\d)", out)
+    assert tested is not None
+    assert int(tested[1]) == 3, "the winner, its parent and the best seed"
+    assert calls["held-out test of 3"] % 3 == 0
     assert calls["all"] == sum(number for name, number in calls.items() if name != "all")
     assert "$" in out
     assert not list(tmp_path.iterdir())

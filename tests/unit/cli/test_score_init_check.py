@@ -110,6 +110,19 @@ def test_check_names_what_is_wrong_in_a_config(tmp_path: Path, capsys: pytest.Ca
     assert "wrong     configuration: budget.candidates = 'many'" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("", "wrong     cluster: there is no address; give --set ray.address=auto"),
+        ("ray://127.0.0.1:1", "wrong     cluster: ray.address = 'ray://127.0.0.1:1': Ray Client is not supported"),
+        ("127.0.0.1:1", "missing   cluster: the Ray cluster at 127.0.0.1:1 does not start"),
+    ],
+)
+def test_check_says_why_there_is_no_cluster(address: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--cluster", "--set", f"ray.address={address}"]) == (3 if "missing" in says else 2)
+    assert says in capsys.readouterr().out
+
+
 @pytest.mark.docker
 def test_check_names_engine_and_image(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check"]) == 0

@@ -33,8 +33,8 @@ def _ended(
         outcome,
         CLOCK,
         reason,
-        "x = 1\n",
-        f"d{number}",
+        source="x = 1\n",
+        digest=f"d{number}",
         scores=scores,
     )
 
@@ -83,6 +83,18 @@ def test_only_measured_candidates_have_a_score_and_lost_queries_are_left_out(tmp
     assert child["score"] is not None
     assert (child["score"]["n"], child["score"]["mean"]) == (3, pytest.approx(0.8))
     assert child["parents"] == ["c001", "c000"]
+
+
+def test_the_scores_of_the_best_alone_come_with_what_they_descend_from(tmp_path: Path) -> None:
+    others = [_ended(number, "tune", "c000", scores=_flat(0.3)) for number in range(4, 9)]
+    run = _run(tmp_path, *SEARCHED, *others)
+    whole, brief = summary(run), summary(run, best_only=1)
+    told = {each["id"]: each["score"] for each in brief["candidates"] if each["score"]}
+    assert told == {each["id"]: each["score"] for each in whole["candidates"] if each["id"] in ("c001", "c003")}
+    assert [{**each, "score": None} for each in brief["candidates"]] == [
+        {**each, "score": None} for each in whole["candidates"]
+    ], "all else is there"
+    assert {**brief, "candidates": []} == {**whole, "candidates": []}
 
 
 def test_seeds_have_the_names_of_the_configuration(tmp_path: Path) -> None:
