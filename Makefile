@@ -3,7 +3,7 @@
 #   make demo    run an evolution on the task that ships with evolve: no key, no data, no network
 #   make test    all tests (make test ARGS="-k sandbox"); Docker tests skip where no engine answers
 #   make check   style, types, layers and length of modules; each is a command of its own
-#   make bench   performance benchmarks, each a table and a JSON line
+#   make bench   performance benchmarks, and docs/performance.md from what they print (make bench ARGS=latency)
 #   make clean   remove .venv and caches; runs/ stays
 
 SHELL := /bin/sh
@@ -41,7 +41,7 @@ length:
 		'FNR == 401 { print FILENAME ": more than 400 lines"; long = 1 } END { exit long }' {} +
 
 bench: .venv/run.stamp
-	@for file in bench/[!_]*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@$(BIN)/python docs/performance.py $(ARGS)
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -1,4 +1,7 @@
-"""How long `evolve --help` and `import evolve` take, beside a bare Python: medians of 5."""
+"""How long `evolve --help` and `import evolve` take, beside a bare Python: medians of 5.
+
+The help of a command line is typed to be read at once: it must come in 0.3 s.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
+
+from _targets import at_most, print_targets
 
 REPEATS = 5
 COMMANDS = {
     "python -c pass": [sys.executable, "-c", "pass"],
     "import evolve": [sys.executable, "-c", "import evolve"],
-    "evolve --help": [str(Path(sys.executable).parent / "evolve"), "--help"],
+    "evolve --help": [sys.executable, "-m", "evolve", "--help"],
 }
 
 
@@ -34,7 +38,10 @@ def main() -> None:
     bare = medians["python -c pass"]
     for name, median in medians.items():
         print(f"{name:16s} {median * 1000:7.0f} ms   {median / bare:5.1f} x bare Python")
-    print(json.dumps({"bench": "startup", "seconds": {name: round(m, 4) for name, m in medians.items()}}))
+    targets = [at_most("evolve --help", medians["evolve --help"], 0.3, "s", bound="machine")]
+    print_targets(targets)
+    rounded = {name: round(median, 4) for name, median in medians.items()}
+    print(json.dumps({"bench": "startup", "seconds": rounded, "targets": targets}))
 
 
 if __name__ == "__main__":

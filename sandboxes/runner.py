@@ -264,12 +264,14 @@ def main():
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     runner = Runner(limits)
+    gc.disable()  # it would look a dozen times through what is only being imported
     import program_host  # noqa: F401  (imported before the forks, shared by all of them)
     import toolkit
 
     toolkit.preload()
     gc.collect()
     gc.freeze()  # keeps the collector from touching, and so copying, the pages shared with the forks
+    gc.enable()
     try:
         runner.run()
     finally:

@@ -32,8 +32,12 @@ _names = itertools.count()
 
 def preload() -> None:
     """Import and load what every toolkit needs, once, before the runner forks its children (about one second)."""
-    import chromadb  # noqa: F401
+    # The last two a client would import when it is made, in every child anew. Neither starts a thread.
+    import chromadb
+    import chromadb.api.rust
+    import chromadb.telemetry.product.posthog  # noqa: F401
 
+    _settings()
     _weights()
 
 
@@ -146,11 +150,17 @@ class _Chroma:
 
 def _client(name: str) -> Any:
     import chromadb
+
+    chromadb.AdminClient(_settings()).create_database(name)
+    return chromadb.EphemeralClient(_settings(), database=name)
+
+
+@cache
+def _settings() -> Any:
+    """Return the settings of every client; reading them takes chromadb as long as a dozen writes."""
     from chromadb.config import Settings
 
-    settings = Settings(anonymized_telemetry=False, is_persistent=False)
-    chromadb.AdminClient(settings).create_database(name)
-    return chromadb.EphemeralClient(settings, database=name)
+    return Settings(anonymized_telemetry=False, is_persistent=False)
 
 
 def _embedding_function(embed: Callable[[Sequence[str]], Any]) -> Any:

@@ -51,7 +51,7 @@ def half_blind(folder: Path) -> list[str]:
 def test_a_whole_run(tmp_path: Path, api: Spoken, workers: int) -> None:
     with ModelServer(speak) as server:
         seeds: Any = half_blind(tmp_path)
-        run = weak_run(tmp_path, server, api=api, workers=workers, search__seeds=seeds)
+        run = weak_run(tmp_path, server, api=api, workers=workers, search__seeds=seeds, search__in_flight=2)
         assert {arrival.asked.api for arrival in server.arrivals if arrival.asked} == {api}
         assert set(server.ends) == {"answered"}
         reflected = [

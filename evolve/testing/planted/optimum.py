@@ -32,6 +32,8 @@ BEST: Mapping[Subtask, tuple[str, ...]] = {
     "two_hop": (_LINES, _ROOM, _LENGTH, _NAMES),
 }
 """Titles of the rewrites that make the best program of each sub-task, as `search_all` finds them."""
+BEST_OF_ALL: tuple[str, ...] = (_LINES, _ROOM, _LENGTH, _AROUND, _DATES)
+"""Titles of those that make the best program where all sub-tasks are asked."""
 
 
 def planted_config(subtask: Subtask, *, start: Path, reflector: str, seed: int = 0, stages: bool = True) -> Config:

@@ -95,7 +95,8 @@ _LINKED = """\
         common = Counter(re.findall("[a-z]+", " ".join(self.notes).lower()))
         names = [name for n in order[:6] for name in re.findall(r"\\b[A-Z][a-z]{3,}\\b", self.notes[n])]
         rare = sorted(dict.fromkeys(names), key=lambda name: common[name.lower()])[:8]
-        linked = [n for name in rare for n, note in enumerate(self.notes) if re.search(rf"\\b{name}\\b", note)]
+        held = [(n, note) for n, note in enumerate(self.notes) if any(name in note for name in rare)]
+        linked = [n for name in rare for n, note in held if re.search(rf"\\b{name}\\b", note)]
         found = list(dict.fromkeys([*order[:6], *linked, *order]))
 """
 _AROUND = """\

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -75,6 +76,7 @@ class KnowledgeBase:
         return "\\n".join(lines)
 
 
+@cache
 def words(text):
     """The content words of a text, roughly stemmed."""
     found = set(re.findall("[a-z0-9]+", text.lower().replace("'s", ""))) - set(STOP_WORDS.split())
