@@ -204,9 +204,18 @@ class Archive:
         )
 
 
-def _json(value: object) -> bytes:
-    text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, default=_fields)
-    return text.encode("utf-8", "replace") + b"\n"
+def _json(evaluations: Mapping[str, Any]) -> bytes:
+    """Return evaluations by split as JSON, a case a line: who reads it in git sees which case changed."""
+    parts = []
+    for split, held in sorted(evaluations.items()):
+        fields: dict[str, Any] = dict(held) if isinstance(held, Mapping) else _fields(held)
+        cases = ",\n".join(_line(case) for case in fields.pop("cases"))
+        parts.append(f'{_line(split)}: {{"cases": [\n{cases}\n],\n{_line(fields)[1:]}')
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("utf-8", "replace")
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=_fields)
 
 
 def _fields(value: Any) -> dict[str, object]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
+from typing import TypeVar
 
 from evolve.attempt import Attempt, Report
 from evolve.config import Config
 from evolve.errors import AgentFailure, InfrastructureError, ProgramFault
-from evolve.evaluation.evaluate import Evaluator, Exam, Lease, Stage, joined
+from evolve.evaluation.calls import Calls, Rank
+from evolve.evaluation.evaluate import MOST_CALLS, Evaluator, Exam, Lease, Stage, behaviour, joined
 from evolve.evaluation.gauge import Completions
 from evolve.evaluation.race import losing, risk_at
 from evolve.evaluation.splits import Splits
@@ -25,7 +26,9 @@ from evolve.models.base import Purpose, Reply, Request
 from evolve.operators import OPERATORS
 from evolve.operators.base import Ground, Parent, Proposal
 from evolve.program.phases import PHASES, again, in_words
-from evolve.types import Evaluation, Phase, Program, Query
+from evolve.types import JSON, Evaluation, Phase, Program, Query
+
+A = TypeVar("A")
 
 COVERAGE = 0.9
 """A candidate with a smaller share of queries that could be measured is void, not bad."""
@@ -104,8 +107,10 @@ class Ladder:
         return replace(report, reason=reason, dropped="gate")
 
     def _raced(self, report: Report, exam: Exam, rung: Evaluation | None) -> Report:
-        """Ask block by block, until the child loses or there is nothing left to ask."""
+        """Ask block by block, until the child loses or there is nothing left to ask; all at once where nobody looks."""
         blocks, done = self.splits.blocks, [rung] if rung is not None else []
+        if not self._has_looks and rung is None:
+            blocks = (self.splits.static,)
         whole = joined(done) if done else None
         for number, block in enumerate(blocks):
             if number >= len(done):
@@ -114,12 +119,22 @@ class Ladder:
                 whole = joined(done)
             assert whole is not None
             if number == 0:
-                report = replace(report, behaviour=whole.behaviour)
+                report = replace(report, behaviour=self._on_rung(whole))
             is_last = number == len(blocks) - 1
             if not is_last and (dropped := self._dropped(report, whole)):
                 return dropped
         assert whole is not None, "there is a static query"
         return judged(report, whole)
+
+    @property
+    def _has_looks(self) -> bool:
+        """Seeds are what all else is compared with: they are measured in full."""
+        return self.config.evaluation.ladder != "none" and bool(self.job.parents)
+
+    def _on_rung(self, whole: Evaluation) -> str:
+        """Return how the candidate behaves on the cheap rung, whatever it was asked besides."""
+        rung = {query.id for query in self.splits.rung}
+        return behaviour([case for case in whole.cases if case.query in rung])
 
     def _dropped(self, report: Report, whole: Evaluation) -> Report | None:
         """Return how the child ends after a block, None where it goes on."""
@@ -130,7 +145,7 @@ class Ladder:
         if twin is not None and len(whole.cases) == len(self.splits.rung):
             reason = f"behaves like {twin} on every query of the cheap rung"
             return replace(report, reason=reason, evaluation=whole)
-        if rival is None or not self.job.parents:  # seeds are what all else is compared with
+        if rival is None or not self._has_looks:
             return None
         if not losing(whole.scores, rival.scores, risk=risk_at(race.risk, len(self.splits.blocks))):
             return None
@@ -171,25 +186,39 @@ class Ladder:
     def _smoke(self, program: Program, draw: Random) -> str:
         """Load the program, let it write and read real things of the task; return its fault, or ""."""
         self._say("smoke test")
-        splits, evaluator = self.splits, self.evaluator
-        pool = splits.rotating or splits.static
-        asked = draw.sample(pool, min(self.config.evaluation.rotating, len(pool)))
+        evaluator, asked = self.evaluator, self._smoke_queries(draw)
+        episodes = self.splits.work(asked)[0].episodes[:SMOKE_EPISODES]
         fault = ""
         try:
-            box = self.lease.box()
-            memory = box.open(program.source, call_llm=Completions(evaluator.complete), call_embed=evaluator.call_embed)
-            for episode in splits.work(asked)[0].episodes[:SMOKE_EPISODES]:
-                with suppress(AgentFailure):
-                    memory.write(evaluator.agent.extract(program, episode), episode.text)
-            for query in asked:
-                with suppress(AgentFailure):
-                    memory.read(evaluator.agent.formulate(program, query.text))
-            memory.close()
+            with Calls(MOST_CALLS if evaluator.agent.asks_model else 0) as calls:
+                items = calls.ahead(
+                    lambda episode: _usable(evaluator.agent.extract, program, episode), episodes, Rank.EXTRACT
+                )
+                fields = calls.ahead(
+                    lambda query: _usable(evaluator.agent.formulate, program, query.text), asked, Rank.FORMULATE
+                )
+                box = self.lease.box()
+                completions = Completions(evaluator.complete)
+                memory = box.open(program.source, call_llm=completions, call_embed=evaluator.call_embed)
+                for item, episode in zip(items, episodes, strict=True):
+                    if item is not None:
+                        memory.write(item, episode.text)
+                for query in fields:
+                    if query is not None:
+                        memory.read(query)
+                memory.close()
         except ProgramFault as error:
             fault = str(error)
         except InfrastructureError:
             pass  # not the program's fault; the evaluation tries again and counts what it loses
         return fault
+
+    def _smoke_queries(self, draw: Random) -> list[Query]:
+        """Rotating queries: those that the parent was asked, which the gate asks next, if there are any."""
+        pool = self.splits.rotating or self.splits.static
+        drawn = draw.sample(pool, min(self.config.evaluation.rotating, len(pool)))
+        known = self.traced.get(self.job.parents[0].program.digest, {}) if self.job.parents else {}
+        return [query for query in pool if query.id in known][: len(drawn)] or drawn
 
     def _measure(self, program: Program, queries: Sequence[Query]) -> Evaluation:
         self.asked += len(queries)
@@ -256,6 +285,14 @@ def _wins(parents: Sequence[Parent], splits: Splits) -> tuple[Mapping[str, int],
         dict(Counter(query.category for query in both if one[query.id] > other[query.id])),
         dict(Counter(query.category for query in both if other[query.id] > one[query.id])),
     )
+
+
+def _usable(fill: Callable[[Program, A], dict[str, JSON]], program: Program, given: A) -> dict[str, JSON] | None:
+    """Return what the agent filled in, None where it failed: a smoke test is no test of the agent."""
+    try:
+        return fill(program, given)
+    except AgentFailure:
+        return None
 
 
 def _bet(program: Program) -> str:

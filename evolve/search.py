@@ -27,9 +27,9 @@ from evolve.types import Program
 
 INTERRUPTED = "interrupted"
 FRUITLESS = 30
-"""After so many attempts in a row without a measured child, the operators have nothing more to give."""
+"""After so many attempts without a measured child among them, the operators have nothing more to give."""
 FRUITLESS_PAID = 20
-"""So many where they ask a model, and each costs money."""
+"""So many of those that asked a model, which costs money."""
 VOID = 5
 """After so many attempts in a row that could not be measured, what is around them is broken, not they."""
 
@@ -101,7 +101,7 @@ class Search:
             why = " ".join(report.reason.split())  # it may quote a traceback
             raise ConfigError(f"seed {self.config.search.seeds[attempt.number]!r} {why}.")
         self.recorder.attempt_ended(attempt, report)
-        if _in_a_row(self.recorder.population, lambda candidate: candidate.outcome == "void") >= VOID:
+        if len(_in_a_row(self.recorder.population, lambda candidate: candidate.outcome == "void")) >= VOID:
             raise InfrastructureError(
                 f"the last {VOID} attempts could not be measured, this one for: {report.reason}. "
                 "What is finished is kept; when that is mended, the same command goes on."
@@ -150,13 +150,14 @@ class Search:
                 return why
         if population.best is not None and population.best.mean >= 1.0:
             return f"{population.best.id} has every point there is"
-        fruitless = FRUITLESS if self.broker is None else FRUITLESS_PAID
-        if _in_a_row(population, lambda candidate: not candidate.is_measured) >= fruitless:
-            return f"the last {fruitless} attempts brought nothing new"
+        unmeasured = _in_a_row(population, lambda candidate: not candidate.is_measured)
+        paid = sum(bool(candidate.cost) for candidate in unmeasured)
+        if paid >= FRUITLESS_PAID or len(unmeasured) - paid >= FRUITLESS:
+            return f"the last {len(unmeasured)} attempts brought nothing new"
         return ""
 
 
-def _in_a_row(population: Population, ended_so: Callable[[Candidate], bool]) -> int:
-    """How many attempts in a row, counted from the last and without seeds, ended so."""
+def _in_a_row(population: Population, ended_so: Callable[[Candidate], bool]) -> list[Candidate]:
+    """Return the attempts, counted back from the last and without seeds, that ended so."""
     newest_first = reversed(list(population.candidates.values()))
-    return sum(1 for _ in itertools.takewhile(lambda c: c.operator != SEED and ended_so(c), newest_first))
+    return list(itertools.takewhile(lambda c: c.operator != SEED and ended_so(c), newest_first))

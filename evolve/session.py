@@ -78,7 +78,7 @@ def run(
     _check_sizes(task, splits)
     seeds = [_seed(name) for name in config.search.seeds]
     with claimed(paths, config):
-        _Driver(
+        population = _Driver(
             name=chosen,
             paths=paths,
             calls=original.calls,
@@ -92,7 +92,7 @@ def run(
             say=say or (lambda line: None),
             interrupted=interrupted or (lambda: False),
         ).drive()
-    done = open_run(paths.root)
+    done = Run(paths, config, population)
     if config.models.replay and done.status == "finished":
         _check_replayed(original, paths)
     return done
@@ -121,12 +121,12 @@ class _Driver:
     say: Say
     interrupted: Callable[[], bool]
 
-    def drive(self) -> None:
+    def drive(self) -> Population:
         """Search, choose the winner, test it, and stop cleanly; or do nothing where all of it is done."""
         journal = Journal(self.paths.journal)
         population = folded(journal)
         if population.stopped is not None and population.stopped.reason == "finished":
-            return
+            return population
         _check_task(self.paths, population, self.task)
         kind, image = self._sandbox(population)
         archive, studies = Archive(self.paths.lineage), Studies(self.paths.studies)
@@ -156,6 +156,7 @@ class _Driver:
                 self._work(recorder, executor, broker, stages)
         finally:
             recorder.close()
+        return recorder.population
 
     def _work(
         self, recorder: Recorder, executor: Executor[Job, Done], broker: Broker | None, stages: Mapping[Key, str]

@@ -18,6 +18,7 @@ from evolve.errors import ConfigError, PrerequisiteError
 from evolve.evaluation.crew import make_environments
 from evolve.evaluation.splits import Splits
 from evolve.executors.base import Executor, OnStage
+from evolve.executors.lanes import LaneExecutor
 from evolve.executors.serial import SerialExecutor
 from evolve.models.base import Broker, Note
 from evolve.models.broker import DirectBroker
@@ -95,8 +96,8 @@ def hired(
 ) -> Iterator[tuple[Executor[Job, Done], Hostable | None]]:
     """Yield the workers of a run and their broker.
 
-    `workers` 1 works in this process; None is one a processor, of the whole cluster where there is one, as far as the
-    search has work for them.
+    `workers` 1 does one job at a time in this process. None is what suits the run: on a cluster, all of its processors;
+    on this machine, lanes in this process where models do the work and are waited for, else a process a processor.
     """
     models, at_a_time = bool(config.models.by_role), _at_a_time(config)
     most = workers or (at_a_time if config.ray.address else min(os.cpu_count() or 1, at_a_time))
@@ -106,6 +107,12 @@ def hired(
             closing(SerialExecutor(partial(make_worker, config, splits, kind, broker), on_stage)) as serial,
         ):
             yield serial, broker
+        return
+    if models and workers is None and not config.ray.address:
+        with broker_of(config, calls, note=say) as broker:
+            work = partial(make_worker, config, splits, kind, broker, lanes=at_a_time)
+            with closing(LaneExecutor(work, on_stage, lanes=at_a_time)) as lanes_here:
+                yield lanes_here, broker
         return
     from evolve.executors.ray import Cluster, RayExecutor
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from evolve.config import Config
 from evolve.operators.base import Ground, Proposal
 from evolve.operators.conversation import converse
-from evolve.operators.evidence import FAILURES, Traced, traced
+from evolve.operators.evidence import FAILURES, Traced, few_scopes_first, traced
 from evolve.operators.prompt.budget import TOKEN_CHARS, Piece, Section, fit
 from evolve.operators.prompt.contract import constant_part
 from evolve.operators.prompt.sections import FAILURE_RANK, gold_pieces, outcome_pieces, program_section
@@ -45,7 +45,7 @@ def merge_prompt(ground: Ground) -> tuple[str, str]:
     """
     shown = ground.config.search.reflect
     one, other = ground.parents
-    queries = ground.draw.sample(ground.rotating, min(2 * ground.config.evaluation.rotating, len(ground.rotating)))
+    queries = few_scopes_first(ground.rotating, ground.draw)[: ground.config.evaluation.rotating]
     results = [traced(queries, [ground.trace(parent.program, queries)]) for parent in ground.parents if queries]
     sections = [
         program_section(one, title="The first program"),

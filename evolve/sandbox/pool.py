@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from evolve.errors import SandboxError
 from evolve.sandbox.box import Box
@@ -26,10 +26,10 @@ class WarmPool:
         self._ready_seconds = ready_seconds
         self._warm = warm
         self._lock = threading.Lock()
-        self._spare: list[Future[Box]] = []
         self._taken: list[Box] = []
         self._closed = False
         self._starter = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="evolve-warm")
+        self._spare = [self._starter.submit(self._up) for _ in range(warm)]
 
     def take(self) -> Box:
         """Return a ready box, and start the next one. Raises SandboxError where none comes up."""
