@@ -186,8 +186,8 @@ class Race(_Table):
     margin: float = Field(default=0.1, ge=-1, le=1)
     """A child whose mean is lower than its parent's by more does not pass the gate; below 0 it must be better."""
     blocks: int = Field(default=4, ge=1)
-    """Parts of the static set: after each the child is compared with the best candidate, and goes on unless it loses.
-    The first is also the cheap rung of `tune`."""
+    """Most parts of the static set: after each the child is compared with the best candidate, and goes on unless it
+    loses. The first is also the cheap rung of `tune`."""
     risk: float = Field(default=0.2, gt=0, lt=1)
     """Most probability that a child is dropped in the race which is as good as the best candidate."""
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from evolve.config import Evaluation
 
+LEAST = 12.0
+"""Queries of a block: fewer cannot tell one program from another."""
 LARGE = 1.5
 """A scope with so many times the queries of a block is asked in several."""
 STATIC_SHARE, FRESH_SHARE = 0.6, 0.5
@@ -104,7 +106,7 @@ def make_blocks(static: Sequence[Query], count: int, *, seed: int) -> tuple[tupl
 
     A scope has to be remembered before it can be asked: a part that takes whole scopes costs its share of both.
     """
-    draw, size = Random(f"{seed}:blocks"), max(1.0, len(static) / count)
+    draw, size = Random(f"{seed}:blocks"), max(LEAST, len(static) / count)
     scopes = list(dict.fromkeys(query.scope for query in static))
     draw.shuffle(scopes)
     pieces: list[list[Query]] = []

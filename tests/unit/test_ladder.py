@@ -19,7 +19,7 @@ from evolve.session import find_program
 from evolve.tasks import load as load_task
 from evolve.worker import Worker
 
-CONFIG = load_config("chronicle", ["evaluation.static=12", "evaluation.rotating=3"]).resolved()
+CONFIG = load_config("chronicle", ["evaluation.static=24", "evaluation.rotating=3"]).resolved()
 BM25 = load(find_program("bm25"))
 RAISES = parse(BM25.source.replace("        hits = []\n", '        raise LookupError("lost my notes")\n', 1))
 
@@ -66,8 +66,9 @@ def test_stages_are_said(worker: Worker) -> None:
 
 def test_what_behaves_like_a_candidate_is_not_measured_again(worker: Worker, seed: Report, splits: Splits) -> None:
     copy = parse(BM25.source + "\nUNUSED = 1\n")
-    report = attempt(worker, Attempt(1, "seed", "0:1", program=copy, behaviours={seed.behaviour: "c000"}))
-    assert report.outcome == "rejected"
+    parents, known = (Parent("c000", BM25, None),), {seed.behaviour: "c000"}
+    report = attempt(worker, Attempt(1, "recombine", "0:1", program=copy, parents=parents, behaviours=known))
+    assert (report.outcome, report.dropped) == ("rejected", "")
     assert "behaves like c000" in report.reason
     assert report.evaluation is not None
     assert len(report.evaluation.cases) == len(splits.rung) < len(splits.static)
@@ -84,7 +85,8 @@ def without_ladder() -> Config:
 
 def test_without_the_ladder_it_is_measured_all_the_same(worker: Worker, seed: Report) -> None:
     config = without_ladder()
-    job = Attempt(1, "seed", "0:1", program=BM25, behaviours={seed.behaviour: "c000"})
+    parents, known = (Parent("c000", BM25, None),), {seed.behaviour: "c000"}
+    job = Attempt(1, "recombine", "0:1", program=BM25, parents=parents, behaviours=known)
     assert attempt(worker, job, config).outcome == "scored"
 
 

@@ -81,7 +81,9 @@ def test_every_role_is_asked_through_the_account(process: Sandbox, books: Books)
     (case,) = evaluation.cases
     assert case.read == "['It rained. In short: rain.'] (1, 3)"
     assert (case.score, case.judgement, case.answer) == (1.0, "Both say so.", "It did.")
-    assert [request.role for request in books.asked] == ["agent", "toolkit", "agent", "agent", "judge"]
+    asked = [(request.role, request.purpose) for request in books.asked]
+    assert set(asked[:3]) == {("agent", "extract"), ("agent", "formulate"), ("toolkit", "write")}
+    assert asked[3:] == [("agent", "answer"), ("judge", "judge")]
     write, read = evaluation.operations["write"], evaluation.operations["read"]
     assert (write.count, write.calls, write.tokens, write.chars) == (1, 1, 12, len("It rained."))
     assert (read.count, read.calls, read.tokens, read.chars) == (1, 0, 0, len(case.read))
@@ -103,7 +105,7 @@ def test_the_scorer_and_the_oracle_are_as_configured(process: Sandbox, books: Bo
 def test_a_toolkit_model_alone_serves_programs_only(process: Sandbox, books: Books) -> None:
     evaluator = make_evaluator(config(models={"toolkit": "openai:small"}), process, Account(books))
     assert evaluator.agent.name == "extractive"
-    assert evaluator.complete([{"role": "user", "content": "hello"}], {}).text == " In short: rain."
+    assert evaluator.complete([{"role": "user", "content": "hello"}], {}, "read").text == " In short: rain."
     assert [request.messages for request in books.asked] == [(Message("user", "hello"),)]
     with pytest.raises(ProgramFault, match="messages is empty"):
-        evaluator.complete([], {})
+        evaluator.complete([], {}, "read")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evolve.config import load_config
-from evolve.evaluation.splits import LARGE, Splits, covering_indices, make_blocks, make_splits, medoid_indices
+from evolve.evaluation.splits import LARGE, LEAST, Splits, covering_indices, make_blocks, make_splits, medoid_indices
 from evolve.tasks import load
 from evolve.tasks.jsonl import init_folder
-from evolve.types import JSON, Task
+from evolve.types import JSON, Query, Task
 
 CHRONICLE: list[dict[str, JSON]] = [
     {"lives": 1, "sessions": 16, "queries": 10},
@@ -156,23 +156,24 @@ def test_blocks_share_out_the_static_set_by_whole_scopes(task: Task, count: int)
     assert all(splits.blocks)
     assert len(splits.blocks) <= count
     assert splits.rung == splits.blocks[0]
-    size = len(splits.static) / count
+    size = max(LEAST, len(splits.static) / count)
     for scope in {query.scope for query in splits.static}:
         asked = [block for block in splits.blocks if any(query.scope == scope for query in block)]
         queries = sum(query.scope == scope for query in splits.static)
         assert len(asked) == 1 or queries > LARGE * size
 
 
-def test_one_scope_is_asked_in_several_blocks() -> None:
-    splits = splits_of(load("chronicle", {"lives": 2, "sessions": 16, "queries": 10}), "evaluation.static=5")
-    one_scope = [query for query in splits.static if query.scope == splits.static[0].scope]
-    blocks = make_blocks(one_scope, 3, seed=0)
-    assert {len(block) for block in blocks} <= {1, 2}
+def test_one_scope_is_asked_in_several_blocks_that_can_tell_something() -> None:
+    one_scope = [Query(f"q{number}", "s", "What?", "This.") for number in range(60)]
+    blocks = make_blocks(one_scope, 4, seed=0)
+    assert [len(block) for block in blocks] == [15, 15, 15, 15]
     assert sorted(query.id for block in blocks for query in block) == sorted(query.id for query in one_scope)
+    assert [len(block) for block in make_blocks(one_scope[:30], 4, seed=0)] == [15, 15]
+    assert [len(block) for block in make_blocks(one_scope[:10], 4, seed=0)] == [10]
 
 
 def test_another_seed_begins_with_another_scope() -> None:
-    static = splits_of(load("chronicle", CHRONICLE[5]), "evaluation.static=20").static
+    static = splits_of(load("chronicle", CHRONICLE[5])).static
     assert len({make_blocks(static, 4, seed=seed)[0] for seed in range(8)}) > 1
     assert make_blocks(static, 4, seed=1) == make_blocks(static, 4, seed=1)
 

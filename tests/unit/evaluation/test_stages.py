@@ -15,7 +15,7 @@ from evolve.agents.extractive import ExtractiveAgent
 from evolve.errors import AgentFailure, ProviderError
 from evolve.evaluation.splits import Work
 from evolve.evaluation.stages import SAMPLE, gold_text, is_cut
-from evolve.models.base import Reply, Usage
+from evolve.models.base import Purpose, Reply, Usage
 from evolve.program.interfaces import uses_raw_text
 from evolve.scoring import SupportScorer
 from evolve.testing.programs import program
@@ -186,7 +186,7 @@ COMPLETES = program(read="self.toolkit.llm_completion([])\n" + WORDS_OF_QUERY.re
 def test_a_probe_makes_no_completion_unless_the_oracle_may_ask(measure: Measure, scripted: Agent) -> None:
     calls: list[object] = []
 
-    def complete(messages: list[JSON], kwargs: dict[str, JSON]) -> Reply:
+    def complete(messages: list[JSON], kwargs: dict[str, JSON], purpose: Purpose) -> Reply:
         calls.append(messages)
         return Reply("yes", Usage(), 0.0)
 

@@ -37,7 +37,7 @@ def test_both_programs_are_traced_on_the_same_queries_and_shown(kit: Any, parent
     (first, asked), (second, again) = traces.calls
     assert (first, second) == (kit.bm25.digest, kit.vector.digest)
     assert asked == again
-    assert len(asked) == 10
+    assert len(asked) == 5
     prompt = script.prompt
     assert kit.bm25.source.strip() in prompt
     assert kit.vector.source.strip() in prompt
@@ -49,7 +49,8 @@ def test_only_questions_that_one_of_them_wins_are_shown(kit: Any, parents: tuple
     script, traces = kit.script(kit.good), kit.traces(scores(kit))
     Merge().propose(kit.ground(script, traces, parents=parents))
     won = re.findall(r"# Won by (c\d+).*?\n\nQuestion: QUESTION-(\d\d)", script.prompt)
-    assert {name for name, _ in won} == {"c003", "c007"}
+    assert won
+    assert {name for name, _ in won} <= {"c003", "c007"}
     for name, number in won:
         assert int(number) % 3
         assert (int(number) % 2 == 0) == (name == "c003")

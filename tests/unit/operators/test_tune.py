@@ -161,7 +161,7 @@ def test_what_the_run_has_already_is_neither_measured_nor_proposed() -> None:
 
     def measure(program: Program) -> Evaluation:
         measured.append(program.digest)
-        return scored(program, 0.5)
+        return scored(program, 0.6)
 
     known = frozenset({all_three["b"].digest})
     proposal = Tune().propose(ground("1", program=small, measure=measure, known=known))
@@ -207,7 +207,7 @@ def test_every_seed_with_tunables_can_be_tuned() -> None:
         program = load(path)
         if Tune().applies(program, CONFIG):
             seen += 1
-            proposal = Tune().propose(ground("5", program=program, measure=lambda child: scored(child, 0.5)))
+            proposal = Tune().propose(ground("5", program=program, measure=lambda child: scored(child, 0.6)))
             assert proposal.program is not None
             assert proposal.program.tunables != program.tunables
     assert seen >= 2
