@@ -26,6 +26,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from _targets import at_least, at_most, print_targets
+
 from evolve.config import Config
 from evolve.evaluation.statistics import Interval, paired_difference
 from evolve.events import AttemptEnded, Event, Measured
@@ -155,7 +157,13 @@ def main() -> None:
     print(f"Medians: {ratio:.0%} of all calls, {children:.0%} of those for children.")
     print(f"{as_good} of {seeds} winners are the same or as good within the interval; mean lead {mean_lead:+.3f}.")
     table = {"calls_ratio": ratio, "children_ratio": children, "as_good": as_good, "lead": mean_lead}
-    print(json.dumps({"bench": "ladder", "seeds": seeds, **table}))
+    targets = [
+        at_most("calls for children, with the ladder and without", children, 0.45, "of the calls"),
+        at_most("all calls, seeds and final test included", ratio, 0.45, "of the calls"),
+        at_least("winners that are the same or as good", as_good, seeds),
+    ]
+    print_targets(targets)
+    print(json.dumps({"bench": "ladder", "seeds": seeds, **table, "targets": targets}))
 
 
 if __name__ == "__main__":

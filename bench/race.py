@@ -26,6 +26,8 @@ from random import Random
 from statistics import fmean
 from typing import TypeAlias
 
+from _targets import at_most, print_targets
+
 from evolve.config import Race
 from evolve.evaluation.race import losing, risk_at
 from evolve.evaluation.splits import make_blocks
@@ -199,7 +201,10 @@ def main() -> None:
         kind: {"dropped_at_gate": each.gate, "dropped_in_race": each.race, "dropped": each.both, "asked": each.asked}
         for kind, each in found.items()
     }
-    print(json.dumps({"bench": "race", "repeats": repeats, "risk": RACE.risk, "margin": RACE.margin, "kinds": table}))
+    targets = [at_most("an equal child is dropped in the race", found["equal"].race, RACE.risk)]
+    print_targets(targets)
+    settings = {"repeats": repeats, "risk": RACE.risk, "margin": RACE.margin}
+    print(json.dumps({"bench": "race", **settings, "kinds": table, "targets": targets}))
 
 
 if __name__ == "__main__":

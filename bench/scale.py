@@ -4,8 +4,7 @@ The candidates are made up, and everything that keeps them is real: recorder, jo
 has about 4 KB; a measured candidate has 60 cases of about 2 KB, as a conversation task with a model gives them; two of
 five are rejected or dropped, one in twelve has two parents. Times are those of the driver alone, in milliseconds per
 candidate (the median of the last 200), at three sizes of the same run, so that growth is seen in one table. Beside
-wall clock stands processor time: what the disk and other programs of the machine take is in the first alone. Bounds
-are those of issue 5.
+wall clock stands processor time: what the disk and other programs of the machine take is in the first alone.
 """
 
 from __future__ import annotations

@@ -183,12 +183,12 @@ class Race(_Table):
 
     gate: int | None = Field(default=None, ge=0)
     """Rotating queries that a child and its parent are compared on first, 0 for none: `rotating`; 0 without a model."""
-    margin: float = Field(default=0.1, ge=-1, le=1)
+    margin: float = Field(default=0.2, ge=-1, le=1)
     """A child whose mean is lower than its parent's by more does not pass the gate; below 0 it must be better."""
     blocks: int = Field(default=4, ge=1)
     """Most parts of the static set: after each the child is compared with the best candidate, and goes on unless it
     loses. The first is also the cheap rung of `tune`."""
-    risk: float = Field(default=0.2, gt=0, lt=1)
+    risk: float = Field(default=0.1, gt=0, lt=1)
     """Most probability that a child is dropped in the race which is as good as the best candidate."""
 
 
