@@ -93,7 +93,12 @@ def run(name: str, root: Path) -> bool:
         return False
     kept = root / "docs" / "performance" / f"{name}.txt"
     kept.parent.mkdir(exist_ok=True)
-    kept.write_text(f"{machine}, {time.monotonic() - began:.0f} s\n{done.stdout}", encoding="utf-8")
+    # Ray says in many lines that a node has ended, whoever ended it.
+    lines = [
+        line for line in done.stdout.splitlines() if not any(mark in line for mark in ("(raylet)", "[state-dump]"))
+    ]
+    text = "\n".join(lines).strip("\n")
+    kept.write_text(f"{machine}, {time.monotonic() - began:.0f} s\n{text}\n", encoding="utf-8")
     return True
 
 
