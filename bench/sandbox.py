@@ -24,37 +24,12 @@ from evolve.evaluation.gauge import Completions
 from evolve.sandbox import Kind, open_sandbox
 from evolve.sandbox.box import Transport
 from evolve.sandbox.process import ProcessTransport
+from evolve.testing.programs import program
 from evolve.types import JSON
 
 ROUNDS, AT_A_TIME = 40, 100
 WARM_UP = 200
 ECHO = "import os\nwhile data := os.read(0, 65536):\n    os.write(1, data)"
-TRIVIAL = """
-from dataclasses import dataclass
-
-INSTRUCTION_KNOWLEDGE_ITEM = INSTRUCTION_QUERY = INSTRUCTION_RESPONSE = ALWAYS_ON_KNOWLEDGE = ""
-
-
-@dataclass
-class KnowledgeItem:
-    text: str
-
-
-@dataclass
-class Query:
-    text: str
-
-
-class KnowledgeBase:
-    def __init__(self, toolkit):
-        pass
-
-    def write(self, item, raw_text):
-        pass
-
-    def read(self, query):
-        return "found"
-"""
 QUESTION: dict[str, JSON] = {"text": "Where did they go in May?"}
 
 
@@ -94,7 +69,7 @@ def measure(kind: Kind) -> dict[str, float]:
     sandbox = open_sandbox(kind, Limits(scope_seconds=3600), warm=0)
     try:
         box = sandbox.start()
-        memory = box.open(TRIVIAL, call_llm=Completions(no_completions))
+        memory = box.open(program(read='return "found"'), call_llm=Completions(no_completions))
         frame = wire.encode(1, {"op": "read", "query": dict(QUESTION), "id": 1}, limit=1 << 20)
         with echo(kind) as other:
 

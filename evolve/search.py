@@ -17,7 +17,7 @@ from evolve.errors import BudgetSpent, ConfigError, InfrastructureError
 from evolve.evaluation.splits import Splits
 from evolve.executors.base import Executor, Key
 from evolve.forecast import Forecast
-from evolve.ladder import MEASURING
+from evolve.ladder import COVERAGE, MEASURING
 from evolve.models.base import Broker
 from evolve.pace import SecondLooks, proposals_wanted
 from evolve.plan import Planner, program_of
@@ -91,7 +91,8 @@ class Search:
             self.unpaid = done.reason  # nothing is recorded: done again with more money, it is not paid twice
         elif attempt is None:
             assert isinstance(done, Result)
-            self.recorder.measured(str(key), "static", done)
+            if done.evaluation.coverage >= COVERAGE:  # else it stays dropped, with what it was asked before
+                self.recorder.measured(str(key), "static", done)
         else:
             assert isinstance(done, Report)
             self._record(attempt, done)

@@ -307,18 +307,20 @@ def test_a_rejected_seed_is_a_config_error_on_one_line_and_is_not_recorded(tmp_p
 
 def test_trials_of_a_study_reach_the_next_attempt(tmp_path: Path, splits: Splits) -> None:
     given: list[tuple[str, int]] = []
+    made = [0]
 
     def note(attempt: Attempt, report: Report) -> Report:
         if attempt.operator == "tune":
             given.append((attempt.study, len(attempt.trials)))
+            made.append(made[-1] + len(report.trials))
         return report
 
     config = config_of('search.operators=["tune"]', 'search.seeds=["bm25"]', "budget.candidates=4")
     _, population, _ = search(tmp_path, config, Bench(splits, answer=note), seeds=["bm25"])
-    counts = [count for _, count in given]
-    assert counts[:4] == [0, 4, 8, 12]
+    assert [count for _, count in given] == made[:-1]
+    assert made[:5] == [0, 4, 8, 12, 16]
     assert len({study for study, _ in given}) == 1
-    assert len(population.trials[given[0][0]]) >= counts[-1]
+    assert len(population.trials[given[0][0]]) == made[-1]
 
 
 @dataclass
@@ -328,6 +330,8 @@ class Lanes(Bench):
     order: list[int] = field(default_factory=list)
     """Positions in `at_work` that end one after the other."""
     stages: dict[Key, str] = field(default_factory=dict)
+    lost: bool = False
+    """What is measured to the end meets nothing but infrastructure faults."""
     measuring: bool = False
     """Everything is said to be measured before it ends."""
     told: bool = False
@@ -348,7 +352,9 @@ class Lanes(Bench):
         self.told = False
         key, job = self.at_work.pop(self.order.pop(0) if self.order else 0)
         if isinstance(job, Measurement):
-            return key, Result(measured(job.program, self.splits.static), {})
+            whole = measured(job.program, self.splits.static)
+            gone = tuple(replace(case, outcome="infrastructure", score=None) for case in whole.cases)
+            return key, Result(replace(whole, cases=gone) if self.lost else whole, {})
         return key, self.answer(job, self._report(job))
 
 
@@ -411,8 +417,11 @@ def test_a_dropped_candidate_is_measured_to_the_end_when_a_new_best_is_no_better
         part = replace(report.evaluation, cases=(case,))
         return replace(report, outcome="rejected", reason="loses", dropped="race", evaluation=part)
 
-    lanes = Lanes(splits, answer=drop_first)
-    population, events = lanes_search(tmp_path, config_of('search.operators=["recombine"]'), lanes)
+    config = config_of('search.operators=["recombine"]')
+    population, events = lanes_search(tmp_path / "lost", config, Lanes(splits, answer=drop_first, lost=True))
+    assert not [event for event in events if isinstance(event, Measured)], "faults of the infrastructure score nobody"
+    assert population.candidates[f"c{len(SEEDS):03d}"].outcome == "rejected"
+    population, events = lanes_search(tmp_path / "whole", config, Lanes(splits, answer=drop_first))
     measured_on = [event for event in events if isinstance(event, Measured)]
     assert [(event.split, event.candidate) for event in measured_on] == [("static", f"c{len(SEEDS):03d}")]
     candidate = population.candidates[measured_on[0].candidate]

@@ -47,10 +47,10 @@ def test_both_programs_are_traced_on_the_same_queries_and_shown(kit: Any, parent
 
 def test_only_questions_that_one_of_them_wins_are_shown(kit: Any, parents: tuple[Parent, ...]) -> None:
     script, traces = kit.script(kit.good), kit.traces(scores(kit))
-    Merge().propose(kit.ground(script, traces, parents=parents))
+    ten = {"evaluation": {"rotating": 10}}
+    Merge().propose(kit.ground(script, traces, parents=parents, settings=ten))
     won = re.findall(r"# Won by (c\d+).*?\n\nQuestion: QUESTION-(\d\d)", script.prompt)
-    assert won
-    assert {name for name, _ in won} <= {"c003", "c007"}
+    assert {name for name, _ in won} == {"c003", "c007"}
     for name, number in won:
         assert int(number) % 3
         assert (int(number) % 2 == 0) == (name == "c003")
