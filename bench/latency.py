@@ -32,7 +32,7 @@ from evolve.testing.simulated import Kind, Latency, Served, Simulated
 
 TASK_CALLS: tuple[Kind, ...] = ("extract", "formulate", "answer")
 REFERENCE = {"seconds": 517.0, "calls": 1_571.0, "in_flight": 2.3}
-PHASES = ("load", "start Ray", "preflight", "seeds", "search", "final", "close")
+PHASES = ("load", "start", "preflight", "seeds", "search", "final", "close")
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Diary:
 
     began: float = field(default_factory=time.monotonic)
     loaded: float = 0.0
-    """The task is there and split, and the workers are called."""
+    """The task is there, and the sandbox's first boxes are on their way."""
     ended: float = 0.0
     scopes: int = 0
     """Of the static queries."""

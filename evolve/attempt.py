@@ -79,6 +79,11 @@ class Measurement:
     oracle: bool = False
     """Answer from a perfect memory with the program's instructions, and do not run it."""
 
+    @property
+    def key(self) -> str:
+        """What it is called while it is at work."""
+        return f"{self.candidate} {self.split}"
+
 
 @dataclass(frozen=True, slots=True)
 class Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,10 +17,9 @@ from evolve.evaluation.splits import Work, make_splits
 from evolve.executors.base import Executor
 from evolve.paths import ZOO, shipped_programs
 from evolve.program import load
-from evolve.sandbox import Kind, open_sandbox
 from evolve.sandbox.base import Say
 from evolve.tasks import load as load_task
-from evolve.wiring import check_keys, find_program, hired
+from evolve.wiring import check_keys, find_program, hired, sandbox_of
 
 if TYPE_CHECKING:
     from evolve.types import Program
@@ -68,23 +68,20 @@ def compare(
     check_keys(config)
     splits = make_splits(load_task(config.task, config.task_options), config.evaluation, seed=config.seed)
     works = splits.work(getattr(splits, split))
-    kind = _sandbox(config, say)
     jobs = {name: Measurement(name, program, split, oracle=name == ORACLE) for name, program in programs.items()}
     asked = sum(len(work.queries) for work in works)
     count = min(workers or os.cpu_count() or 1, len(jobs))
     with (
         TemporaryDirectory() as folder,
-        hired(
-            config,
-            splits,
-            kind,
-            Path(folder) / "llm.sqlite",
-            workers=count,
-            on_stage=lambda key, text: None,
-            say=say,
-        ) as (executor, _),
+        closing(sandbox_of(config, config.sandbox.kind, workers=count, say=say)) as sandbox,
     ):
-        results, unpaid = _run(executor, jobs, lambda name: say(f"measured {name} on {asked:,} queries"))
+        say(f"sandbox: {sandbox.describe()}")
+        calls = Path(folder) / "llm.sqlite"
+        with hired(config, splits, sandbox, calls, workers=count, on_stage=lambda key, text: None, say=say) as (
+            executor,
+            _,
+        ):
+            results, unpaid = _run(executor, jobs, lambda name: say(f"measured {name} on {asked:,} queries"))
     if unpaid and not results:
         raise BudgetSpent(unpaid)
     return Comparison(config, split, works, {name: results[name] for name in jobs if name in results}, unpaid)
@@ -113,10 +110,3 @@ def _run(
             results[str(key)] = done
             heard(str(key))
     return results, unpaid
-
-
-def _sandbox(config: Config, say: Say) -> Kind:
-    sandbox = open_sandbox(config.sandbox.kind, config.sandbox.limits, warm=0, say=say)
-    say(f"sandbox: {sandbox.describe()}")
-    sandbox.close()
-    return "docker" if sandbox.name == "docker" else "process"

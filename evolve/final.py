@@ -1,7 +1,9 @@
 """After the search: the best few on fresh queries, the winner and what it is compared with on held-out ones, once.
 
-Nothing waits that need not: the best seed is tested whoever wins, so its test runs beside the choice of the winner.
-Nothing of it can reach that choice: the finalists are known before, and `choose` sees their fresh scores alone.
+Nothing waits that need not: the best seed is tested whoever wins, and the candidates that lead while the last children
+are at work are measured on fresh queries then (`ahead`). A child that comes to lead late is measured after it; who was
+measured for nothing has cost some calls. Nothing of it can reach a choice: the search looks at static scores alone,
+`choose` at the finalists' fresh ones.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from evolve.events import Split
 from evolve.executors.base import Executor, Key
 from evolve.forecast import compared, finalists
 from evolve.ladder import COVERAGE
+from evolve.plan import program_of
 from evolve.population import Candidate
-from evolve.program import parse
 from evolve.record import Recorder
 
 Asked = tuple[str, Split]
@@ -35,7 +37,7 @@ class Final:
     executor: Executor[Job, Done]
     splits: Splits
     interrupted: Callable[[], bool]
-    at_work: dict[Key, Asked] = field(default_factory=dict)
+    at_work: dict[Key, Measurement] = field(default_factory=dict)
     ended: set[Asked] = field(default_factory=set)
     unpaid: str = ""
 
@@ -46,8 +48,9 @@ class Final:
         """
         while True:
             self._choose()
-            while self._has_room() and (asked := next(self._left(), None)) is not None:
-                self._submit(asked)
+            while self._has_room() and (job := next(self._left(), None)) is not None:
+                self.at_work[job.key] = job
+                self.executor.submit(job.key, job)
             if not self.at_work:
                 break
             if (ended := self.executor.next()) is not None:
@@ -55,6 +58,10 @@ class Final:
         if self.unpaid:
             raise BudgetSpent(self.unpaid)
         return next(self._left(), None) is None
+
+    def ahead(self) -> Iterator[Measurement]:
+        """What this would ask first if the search ended now."""
+        return self._left()
 
     def _choose(self) -> None:
         """Record the winner as soon as there is nothing left to be known about the finalists."""
@@ -75,7 +82,7 @@ class Final:
                 if not candidate.fresh and (candidate.id, "fresh") not in self.ended
             )
 
-    def _left(self) -> Iterator[Asked]:
+    def _left(self) -> Iterator[Measurement]:
         """What is to be measured and not yet at work: what the choice needs first."""
         population = self.recorder.population
         left = list(self._fresh_left(self._finalists())) if population.winner is None else []
@@ -84,28 +91,22 @@ class Final:
             left += [(candidate.id, "test") for candidate in beside if not candidate.test]
         elif self.splits.fresh and len(population.scored) > 1:
             left += [(candidate.id, "fresh") for candidate in beside if not candidate.fresh]
-        at_work = set(self.at_work.values())
-        return (asked for asked in dict.fromkeys(left) if asked not in at_work and asked not in self.ended)
+        at_work = {(job.candidate, job.split) for job in self.at_work.values()}
+        for candidate, split in dict.fromkeys(left):
+            if (candidate, split) not in at_work | self.ended:
+                yield Measurement(candidate, program_of(population.candidates[candidate]), split)
 
     def _has_room(self) -> bool:
         return not self.unpaid and len(self.at_work) < self.executor.slots and not self.interrupted()
 
-    def _submit(self, asked: Asked) -> None:
-        candidate, split = asked
-        source = self.recorder.population.candidates[candidate].source
-        assert source is not None, "a scored candidate has a program"
-        key = f"{candidate} {split}"
-        self.at_work[key] = asked
-        self.executor.submit(key, Measurement(candidate, parse(source), split))
-
     def _end(self, key: Key, done: Done) -> None:
-        candidate, split = self.at_work.pop(key)
+        job = self.at_work.pop(key)
         if isinstance(done, Unpaid):
             self.unpaid = done.reason  # nothing is recorded: done again with more money, it is not paid twice
             return
         assert isinstance(done, Result)
-        self.ended.add((candidate, split))
-        self.recorder.measured(candidate, split, done)
+        self.ended.add((job.candidate, job.split))
+        self.recorder.measured(job.candidate, job.split, done)
 
 
 def choose(best_few: Sequence[Candidate], *, queries: int) -> Candidate:

@@ -8,7 +8,7 @@ worker repeats itself.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evolve.attempt import Attempt, Done, Job, Measurement, Report, Result, Unpaid
@@ -47,9 +47,12 @@ class Search:
     broker: Broker | None = None
     stages: Mapping[Key, str] = field(default_factory=dict)
     """What each job is at; kept by whoever hears the executor."""
+    ahead: Callable[[], Iterable[Measurement]] = lambda: ()
+    """What the end of the run will ask, as far as is known; begun where nothing else is left to begin."""
     at_work: dict[int, Attempt] = field(default_factory=dict)
-    going_on: set[str] = field(default_factory=set)
-    """Dropped candidates that are being measured to the end."""
+    measuring: dict[Key, Measurement] = field(default_factory=dict)
+    """At work: dropped candidates that are measured to the end, and what was begun ahead."""
+    begun_ahead: set[Key] = field(default_factory=set)
     second_looks: SecondLooks = field(default_factory=SecondLooks)
     unpaid: str = ""
 
@@ -68,7 +71,9 @@ class Search:
             why = self._done()
             while not why and self._has_room() and (job := self._next_job()) is not None:
                 self._begin(job)
-            if not self.at_work and not self.going_on:
+            while not why and self._has_slot and (ahead := self._next_ahead()) is not None:
+                self._begin(ahead)
+            if not self.at_work and not self.measuring:
                 if self.unpaid and len(self.recorder.population.seeds) < len(self.seeds):
                     raise BudgetSpent(self.unpaid)
                 return why or "no operator applies to any candidate"
@@ -77,25 +82,25 @@ class Search:
 
     def _begin(self, job: Job) -> None:
         if isinstance(job, Measurement):
-            self.going_on.add(job.candidate)
-            self.executor.submit(job.candidate, job)
+            self.measuring[job.key] = job
+            self.executor.submit(job.key, job)
         else:
             self.at_work[job.number] = job
             self.recorder.attempt_started(job)
             self.executor.submit(job.number, job)
 
     def _end(self, key: Key, done: Done) -> None:
-        attempt = None if isinstance(key, str) else self.at_work.pop(key)
-        self.going_on.discard(str(key))
+        job = self.at_work.pop(key) if isinstance(key, int) else self.measuring.pop(key)
         if isinstance(done, Unpaid):
             self.unpaid = done.reason  # nothing is recorded: done again with more money, it is not paid twice
-        elif attempt is None:
+        elif isinstance(job, Measurement):
             assert isinstance(done, Result)
-            if done.evaluation.coverage >= COVERAGE:  # else it stays dropped, with what it was asked before
-                self.recorder.measured(str(key), "static", done)
+            # With less, a dropped candidate stays dropped, with what it was asked before; the end asks again.
+            if done.evaluation.coverage >= COVERAGE:
+                self.recorder.measured(job.candidate, job.split, done)
         else:
             assert isinstance(done, Report)
-            self._record(attempt, done)
+            self._record(job, done)
 
     def _record(self, attempt: Attempt, report: Report) -> None:
         if attempt.operator == SEED and report.outcome == "rejected":
@@ -110,7 +115,7 @@ class Search:
 
     def _has_room(self) -> bool:
         """Whether another job may begin: there is a slot, few enough propose, and none would know too little."""
-        if len(self.at_work) + len(self.going_on) >= self.executor.slots:
+        if not self._has_slot:
             return False
         proposing = [n for n in self.at_work if not self.stages.get(n, "").startswith(MEASURING)]
         population = self.recorder.population
@@ -119,17 +124,38 @@ class Search:
             return False
         return self.recorder.most_stale + len(self.at_work) <= self.config.search.staleness
 
+    @property
+    def _has_slot(self) -> bool:
+        return len(self.at_work) + len(self.measuring) < self.executor.slots
+
+    @property
+    def _children_at_work(self) -> int:
+        return sum(attempt.operator != SEED for attempt in self.at_work.values())
+
+    @property
+    def _all_begun(self) -> bool:
+        """What is in flight counts against the budget, so that the last candidate is not overshot."""
+        population, children = self.recorder.population, self._children_at_work
+        seeds_left = len(self.seeds) - len(population.seeds) - (len(self.at_work) - children)
+        return not seeds_left and population.children + children >= self.config.budget.candidates
+
+    def _next_ahead(self) -> Measurement | None:
+        """What the end of the run asks first and nobody has begun: one at a time, once every child is at work."""
+        if not self._all_begun or self.measuring:
+            return None
+        job = next((job for job in self.ahead() if job.key not in self.begun_ahead), None)
+        if job is not None:
+            self.begun_ahead.add(job.key)
+        return job
+
     def _next_job(self) -> Job | None:
         """A dropped candidate that is worth more than was thought, or else the next attempt."""
         population = self.recorder.population
         for candidate in self.second_looks.due(population):
             return Measurement(candidate.id, program_of(candidate), "static")
-        # What is in flight counts against the budget, so that the last candidate is not overshot.
-        children = sum(attempt.operator != SEED for attempt in self.at_work.values())
-        seeds_left = len(self.seeds) - len(population.seeds) - (len(self.at_work) - children)
-        if not seeds_left and population.children + children >= self.config.budget.candidates:
+        if self._all_begun:
             return None
-        return self.planner.plan(population, self.at_work.keys(), children=children)
+        return self.planner.plan(population, self.at_work.keys(), children=self._children_at_work)
 
     def _done(self) -> str:
         population, budget = self.recorder.population, self.config.budget
@@ -141,7 +167,7 @@ class Search:
             return f"{population.winner} is the winner already"  # more would be measured than could win
         if len(population.seeds) < len(self.seeds):
             return ""
-        if population.children >= budget.candidates and not self.going_on:
+        if population.children >= budget.candidates and not self.measuring:
             return f"{budget.candidates} candidates are measured"
         if budget.hours is not None and self.recorder.elapsed >= budget.hours * 3600:
             return f"{budget.hours:g} hours are used"

@@ -9,38 +9,37 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import evolve
 from evolve.agents.prompts import PROMPTS
 from evolve.archive import Archive
-from evolve.attempt import Done, Job
 from evolve.config import Config, ModelTable, differences, load_config
 from evolve.errors import BudgetSpent, ConfigError, DataError, EvolveError, RunFolderError
 from evolve.evaluation.splits import Splits, make_splits
 from evolve.events import AttemptStarted, Event, RunStopped
-from evolve.executors.base import Executor, Key, OnStage
+from evolve.executors.base import Key, OnStage
 from evolve.final import Final
 from evolve.folder import Run, claimed, folded, open_run
 from evolve.forecast import Forecast
 from evolve.journal import Journal, canonical
-from evolve.models.base import Broker
 from evolve.paths import RunPaths, runs_dir
 from evolve.population import Population
 from evolve.program import load, parse
 from evolve.record import Observer, Recorder
-from evolve.sandbox import Kind, open_sandbox
-from evolve.sandbox.base import Say
+from evolve.sandbox import Kind
+from evolve.sandbox.base import Sandbox, Say
 from evolve.scoring.judge import JUDGE_PROMPT
 from evolve.search import INTERRUPTED, Search
 from evolve.studies import Studies
 from evolve.tasks import load as load_task
 from evolve.tasks import resolve
 from evolve.types import Program, Task
-from evolve.wiring import check_keys, find_program, hired, preflight
+from evolve.wiring import check_keys, find_program, hired, kind_of, preflight, sandbox_of
 
 __all__ = ["Run", "default_name", "find_program", "open_run", "preflight", "run"]
 
@@ -74,8 +73,7 @@ def run(
     if not config.models.replay:
         check_keys(config)
     task = load_task(config.task, config.task_options)
-    splits = make_splits(task, config.evaluation, seed=config.seed)
-    _check_sizes(task, splits)
+    _check_size(task)
     seeds = [_seed(name) for name in config.search.seeds]
     with claimed(paths, config):
         population = _Driver(
@@ -84,7 +82,6 @@ def run(
             calls=original.calls,
             config=config,
             task=task,
-            splits=splits,
             seeds=seeds,
             workers=workers or (1 if config.models.replay else None),
             observer=observer or (lambda event, population: None),
@@ -113,7 +110,6 @@ class _Driver:
     """Where the broker keeps its calls; of a replay, the original's."""
     config: Config
     task: Task
-    splits: Splits
     seeds: Sequence[Program]
     workers: int | None
     observer: Observer
@@ -128,60 +124,51 @@ class _Driver:
         if population.stopped is not None and population.stopped.reason == "finished":
             return population
         _check_task(self.paths, population, self.task)
-        kind, image = self._sandbox(population)
-        archive, studies = Archive(self.paths.lineage), Studies(self.paths.studies)
-        archive.unlock()
-        studies.remake(population.trials, _of_studies(population))
-        recorder = Recorder(journal, archive, studies, population, self.observer)
+        # A run keeps the kind of sandbox that it began with.
+        wanted: Kind = population.started.sandbox if population.started else self.config.sandbox.kind
+        with closing(sandbox_of(self.config, wanted, workers=self.workers, say=self.say)) as sandbox:
+            self.say(f"sandbox: {sandbox.describe()}")
+            archive, studies = Archive(self.paths.lineage), Studies(self.paths.studies)
+            archive.unlock()
+            studies.remake(population.trials, _of_studies(population))
+            recorder = Recorder(journal, archive, studies, population, self.observer)
+            try:
+                self._drive(recorder, sandbox)
+            finally:
+                recorder.close()
+        return recorder.population
+
+    def _drive(self, recorder: Recorder, sandbox: Sandbox) -> None:
+        splits = make_splits(self.task, self.config.evaluation, seed=self.config.seed)  # while the first boxes come up
         stages: dict[Key, str] = {}
 
         def heard(key: Key, text: str) -> None:
             stages[key] = text
             self.on_stage(key, text)
 
-        try:
-            with hired(
-                self.config,
-                self.splits,
-                kind,
-                self.calls,
-                workers=self.workers,
-                on_stage=heard,
-                say=self.say,
-            ) as (executor, broker):
-                if broker is not None and not self.config.models.replay:
-                    broker.preflight()
-                if population.started is None:
-                    self._begin(recorder, kind, image)
-                self._work(recorder, executor, broker, stages)
-        finally:
-            recorder.close()
-        return recorder.population
+        with hired(self.config, splits, sandbox, self.calls, workers=self.workers, on_stage=heard, say=self.say) as (
+            executor,
+            broker,
+        ):
+            if broker is not None and not self.config.models.replay:
+                broker.preflight()
+            if recorder.population.started is None:
+                self._begin(recorder, splits, sandbox)
+            final = Final(self.config, recorder, executor, splits, self.interrupted)
+            search = Search(
+                self.config, splits, self.seeds, recorder, executor, self.interrupted, broker, stages, final.ahead
+            )
+            try:
+                why = search.run()
+                done = why != INTERRUPTED and final.run()
+                recorder.stopped("finished" if done else "interrupted", why if done else INTERRUPTED)
+            except BudgetSpent as spent:
+                rest = Forecast(self.config, splits).rest(recorder.population)
+                recorder.stopped("budget", f"{str(spent).rstrip('.')}; the rest of the run would have cost {rest}")
 
-    def _work(
-        self, recorder: Recorder, executor: Executor[Job, Done], broker: Broker | None, stages: Mapping[Key, str]
-    ) -> None:
-        try:
-            search = Search(self.config, self.splits, self.seeds, recorder, executor, self.interrupted, broker, stages)
-            why = search.run()
-            final = Final(self.config, recorder, executor, self.splits, self.interrupted)
-            done = why != INTERRUPTED and final.run()
-            recorder.stopped("finished" if done else "interrupted", why if done else INTERRUPTED)
-        except BudgetSpent as spent:
-            rest = Forecast(self.config, self.splits).rest(recorder.population)
-            recorder.stopped("budget", f"{str(spent).rstrip('.')}; the rest of the run would have cost {rest}")
-
-    def _sandbox(self, population: Population) -> tuple[Literal["docker", "process"], str | None]:
-        """Say which sandbox it is, and return its kind and its image; a run keeps the kind that it began with."""
-        wanted: Kind = population.started.sandbox if population.started else self.config.sandbox.kind
-        sandbox = open_sandbox(wanted, self.config.sandbox.limits, warm=0, say=self.say)
-        self.say(f"sandbox: {sandbox.describe()}")
+    def _begin(self, recorder: Recorder, splits: Splits, sandbox: Sandbox) -> None:
         image = getattr(sandbox, "image", None)
-        sandbox.close()
-        return ("docker" if sandbox.name == "docker" else "process"), image.id if image else None
-
-    def _begin(self, recorder: Recorder, kind: Literal["docker", "process"], image: str | None) -> None:
-        _write_versions(self.paths, self.task, image)
+        _write_versions(self.paths, self.task, image.id if image else None)
         agent = self.config.models.agent
         recorder.run_started(
             run=self.name,
@@ -189,8 +176,8 @@ class _Driver:
             digest=self.task.digest,
             agent=agent.model if isinstance(agent, ModelTable) else agent,
             scorer=self.config.evaluation.scorer or "support",
-            sandbox=kind,
-            queries={split: len(getattr(self.splits, split)) for split in ("static", "rotating", "fresh", "test")},
+            sandbox=kind_of(sandbox),
+            queries={split: len(getattr(splits, split)) for split in ("static", "rotating", "fresh", "test")},
         )
 
 
@@ -238,8 +225,8 @@ def _unbroken(paths: RunPaths) -> list[Event]:
     ]
 
 
-def _check_sizes(task: Task, splits: Splits) -> None:
-    if not splits.static:
+def _check_size(task: Task) -> None:
+    if all(query.id in task.held_out for query in task.queries):
         raise DataError(f"task {task.name!r} has no query left to search with; it has {len(task.queries)} in all.")
 
 

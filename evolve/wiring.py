@@ -10,27 +10,28 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from evolve.attempt import Done, Job
 from evolve.config import Config
 from evolve.errors import ConfigError, PrerequisiteError
-from evolve.evaluation.crew import make_environments
+from evolve.evaluation.crew import make_environments, make_evaluator
 from evolve.evaluation.splits import Splits
 from evolve.executors.base import Executor, OnStage
 from evolve.executors.lanes import LaneExecutor
 from evolve.executors.serial import SerialExecutor
+from evolve.models.account import Account
 from evolve.models.base import Broker, Note
 from evolve.models.broker import DirectBroker
 from evolve.paths import ZOO, seeds_dir, shipped_programs
 from evolve.sandbox import Kind, open_sandbox
-from evolve.sandbox.base import Say
+from evolve.sandbox.base import Sandbox, Say
 from evolve.worker import Worker
 
 if TYPE_CHECKING:
     from evolve.executors.hosted import Hostable
 
-WARM = 2
+WARM = 4
 """Boxes that a worker with several lanes keeps ready."""
 
 
@@ -49,9 +50,26 @@ def find_program(name: str) -> Path:
     )
 
 
-def make_worker(config: Config, splits: Splits, kind: Kind, broker: Broker | None, *, lanes: int = 1) -> Worker:
+def kind_of(sandbox: Sandbox) -> Literal["docker", "process"]:
+    """Return which of the two an open sandbox is."""
+    return "docker" if sandbox.name == "docker" else "process"
+
+
+def sandbox_of(config: Config, kind: Kind, *, workers: int | None, say: Say) -> Sandbox:
+    """Return the sandbox of a run with so many workers, its first boxes on their way where this process uses them."""
+    lanes = _lanes_here(config, workers)
+    return open_sandbox(kind, config.sandbox.limits, warm=min(lanes, WARM), say=say)
+
+
+def _hire(config: Config, splits: Splits, kind: Kind, broker: Broker | None, *, lanes: int) -> Worker:
     """Return a worker with a sandbox of its own, for so many jobs at a time. Runs in the worker's process."""
     sandbox = open_sandbox(kind, config.sandbox.limits, warm=min(lanes, WARM))
+    return _worker(config, splits, sandbox, broker)
+
+
+def _worker(config: Config, splits: Splits, sandbox: Sandbox, broker: Broker | None) -> Worker:
+    # What a scorer imports can take a second: now, while the first box comes up, and not before the first answer.
+    make_evaluator(config, sandbox, Account(broker) if broker else None)
     return Worker(config, splits, sandbox, broker, make_environments(config))
 
 
@@ -92,40 +110,46 @@ def broker_of(config: Config, calls: Path, *, note: Say) -> Iterator[DirectBroke
 
 @contextmanager
 def hired(
-    config: Config, splits: Splits, kind: Kind, calls: Path, *, workers: int | None, on_stage: OnStage, say: Say
+    config: Config, splits: Splits, sandbox: Sandbox, calls: Path, *, workers: int | None, on_stage: OnStage, say: Say
 ) -> Iterator[tuple[Executor[Job, Done], Hostable | None]]:
-    """Yield the workers of a run and their broker.
+    """Yield the workers of a run and their broker; in this process they use the sandbox, elsewhere one of their own.
 
     `workers` 1 does one job at a time in this process. None is what suits the run: on a cluster, all of its processors;
     on this machine, lanes in this process where models do the work and are waited for, else a process a processor.
     """
-    models, at_a_time = bool(config.models.by_role), _at_a_time(config)
-    most = workers or (at_a_time if config.ray.address else min(os.cpu_count() or 1, at_a_time))
-    if workers == 1 or (most == 1 and not models):
-        with (
-            broker_of(config, calls, note=say) as broker,
-            closing(SerialExecutor(partial(make_worker, config, splits, kind, broker), on_stage)) as serial,
-        ):
-            yield serial, broker
-        return
-    if models and workers is None and not config.ray.address:
+    if lanes := _lanes_here(config, workers):
         with broker_of(config, calls, note=say) as broker:
-            work = partial(make_worker, config, splits, kind, broker, lanes=at_a_time)
-            with closing(LaneExecutor(work, on_stage, lanes=at_a_time)) as lanes_here:
-                yield lanes_here, broker
+            here = partial(_worker, config, splits, sandbox, broker)
+            one = SerialExecutor(here, on_stage) if lanes == 1 else LaneExecutor(here, on_stage, lanes=lanes)
+            with closing(one):
+                yield one, broker
         return
     from evolve.executors.ray import Cluster, RayExecutor
 
+    models, at_a_time = bool(config.models.by_role), _at_a_time(config)
     if models:
         make_broker(config, calls, say).close()  # what is wrong with it is said here, before anything starts
-    with closing(Cluster(most, config.ray.address, note=say)) as cluster:
+    with closing(Cluster(_most_workers(config, workers), config.ray.address, note=say)) as cluster:
         hosted = None
         if models:
             hosted = cluster.host(partial(make_broker, config, calls.absolute()), environment=_keys(config))
         lanes = math.ceil(at_a_time / max(1, cluster.room())) if models else 1
-        work = partial(make_worker, config, splits, kind, hosted, lanes=lanes)
+        work = partial(_hire, config, splits, kind_of(sandbox), hosted, lanes=lanes)
         with closing(RayExecutor(cluster, work, on_stage, lanes=lanes)) as executor:
             yield executor, hosted
+
+
+def _lanes_here(config: Config, workers: int | None) -> int:
+    """How many jobs at a time this process does itself; 0 where Ray does them."""
+    models = bool(config.models.by_role)
+    if workers == 1 or (_most_workers(config, workers) == 1 and not models):
+        return 1
+    return _at_a_time(config) if models and workers is None and not config.ray.address else 0
+
+
+def _most_workers(config: Config, workers: int | None) -> int:
+    at_a_time = _at_a_time(config)
+    return workers or (at_a_time if config.ray.address else min(os.cpu_count() or 1, at_a_time))
 
 
 def _at_a_time(config: Config) -> int:

@@ -179,16 +179,18 @@ class Exam:
     def _in_one_box(self, visits: Sequence[Visit]) -> None:
         """Work on these parts side by side; the first that fails for good ends the others."""
         self._stage("starting")
+        for visit in visits:
+            visit.extract()
+        for visit in visits:
+            visit.formulate()
         try:
             box = self._lease.box()
         except SandboxError as error:
             for visit in visits:
-                visit.part.lost = str(error)
+                visit.lose(str(error))
             return
         for visit in visits:
-            visit.extract(box)
-        for visit in visits:
-            visit.formulate()
+            visit.move(box)
         turn = Semaphore(MOST_SCOPES)
         open_besides = sum(part.memory is not None for part in self._kept.values())
         staying = sum(visit.part.stays for visit in visits)

@@ -105,16 +105,25 @@ class Visit:
     _items: Results[Extracted] | None = None
     _begun: Results[Case] | None = None
 
-    def extract(self, box: Box) -> None:
-        """Begin to extract what has to be written in this box; nothing where the memory is open there."""
-        if self.part.memory is not None and self.part.memory.box is not box:
-            self.part.close()
+    def extract(self) -> None:
+        """Begin to extract what has to be written, which needs no box; nothing where the memory is open."""
         if self.part.memory is None:
             self._items = self.calls.ahead(self._extract, self.part.work.episodes, Rank.EXTRACT)
 
     def formulate(self) -> None:
         """Begin to formulate what is to be asked, which needs no memory."""
         self._begun = self.calls.ahead(self._formulate, self.part.open, Rank.FORMULATE)
+
+    def move(self, box: Box) -> None:
+        """Have the memory in this box: one that is open in another, which is lost, has to be filled again."""
+        if self.part.memory is not None and self.part.memory.box is not box:
+            self.part.close()
+            self.extract()
+
+    def lose(self, why: str) -> None:
+        """Give up for now what was begun; there is no box to go on in."""
+        self.part.lost = why
+        self._stop()
 
     def run(self, box: Box, turn: AbstractContextManager[object]) -> None:
         """Bring the part as far as this box lets us; what is still open then has `part.lost` to say why.
@@ -136,11 +145,14 @@ class Visit:
         except (InfrastructureError, MemoryLost) as error:
             self.part.lost = str(error)
         finally:
-            for results in (self._items, self._begun):
-                if results is not None:
-                    results.close()
+            self._stop()
             if not stays:
                 self.part.close()
+
+    def _stop(self) -> None:
+        for results in (self._items, self._begun):
+            if results is not None:
+                results.close()
 
     def _run(self, box: Box, turn: AbstractContextManager[object]) -> None:
         part = self.part

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from evolve.errors import SandboxError
 from evolve.sandbox.box import Box
@@ -18,7 +18,8 @@ CLOSED = "the sandbox is closed"
 class WarmPool:
     """Keeps a number of ready boxes; each is handed out once and never used again. Used by many threads.
 
-    However many boxes are wanted at a time, no more start side by side than there are processors.
+    Spare boxes start one after the other, and leave the other processors to those that work. Boxes that somebody waits
+    for start side by side, but no more of them than there are processors.
     """
 
     def __init__(self, launch: Callable[[], Box], ready_seconds: float, warm: int) -> None:
@@ -28,22 +29,23 @@ class WarmPool:
         self._lock = threading.Lock()
         self._taken: list[Box] = []
         self._closed = False
-        self._starter = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="evolve-warm")
-        self._spare = [self._starter.submit(self._up) for _ in range(warm)]
+        self._wanted = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="evolve-box")
+        self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evolve-warm")
+        self._spare = [self._ahead.submit(self._up) for _ in range(warm)]
 
     def take(self) -> Box:
         """Return a ready box, and start the next one. Raises SandboxError where none comes up."""
         with self._lock:
             if self._closed:
                 raise SandboxError(CLOSED)
-            waiting = self._spare.pop(0) if self._spare else self._starter.submit(self._up)
+            waiting = self._next()
         box = waiting.result()
         with self._lock:
             if not self._closed:
                 self._taken = [other for other in self._taken if not other.ended]
                 self._taken.append(box)
                 while len(self._spare) < self._warm:
-                    self._spare.append(self._starter.submit(self._up))
+                    self._spare.append(self._ahead.submit(self._up))
                 return box
         box.close()
         raise SandboxError(CLOSED)
@@ -56,11 +58,20 @@ class WarmPool:
         for future in spare:
             if not future.cancel() and future.exception() is None:
                 future.result().close()
-        self._starter.shutdown(wait=True)
+        self._ahead.shutdown(wait=True)
+        self._wanted.shutdown(wait=True)
         with self._lock:
             taken = list(self._taken)
         for box in taken:
             box.close()
+
+    def _next(self) -> Future[Box]:
+        """Return the first spare box, which is ready or on its way; where there is none, start one."""
+        if self._spare:
+            spare = self._spare.pop(0)
+            if not spare.cancel():
+                return spare
+        return self._wanted.submit(self._up)
 
     def _up(self) -> Box:
         for last in (False,) * (LAUNCHES - 1) + (True,):
