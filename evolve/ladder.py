@@ -70,15 +70,17 @@ class Ladder:
     def _tried(self, report: Report, proposal: Proposal, draw: Random, began: float) -> Report:
         program = proposal.program
         assert program is not None
-        # A model's child has passed the smoke test while there was still somebody to mend it.
-        if proposal.critique is None and (fault := self._smoke(program, draw)):
-            return replace(report, reason=f"fails its smoke test: {fault}")
-        report = replace(report, proposing=time.monotonic() - began)
-        self.is_measuring = True
-        gate = self._gate_queries(draw)
-        parent = self._on_rotating(self.job.parents[0].program, gate) if gate else {}
-        expected, before = self._expected(program), self._calls()
         with self.evaluator.begin(program, self.lease, stage=self._say) as exam:
+            if self.job.program is not None:
+                exam.prepare(self.splits.work(self.splits.static))  # a seed hardly ever fails: nothing waits for that
+            # A model's child has passed the smoke test while there was still somebody to mend it.
+            if proposal.critique is None and (fault := self._smoke(program, draw)):
+                return replace(report, reason=f"fails its smoke test: {fault}")
+            report = replace(report, proposing=time.monotonic() - began)
+            self.is_measuring = True
+            gate = self._gate_queries(draw)
+            parent = self._on_rotating(self.job.parents[0].program, gate) if gate else {}
+            expected, before = self._expected(program), self._calls()
             report = self._gated(report, exam, gate, parent)
             if not report.dropped:
                 report = self._raced(report, exam, proposal.rung)

@@ -69,7 +69,9 @@ class Search:
         """
         while True:
             why = self._done()
-            while not why and self._has_room() and (job := self._next_job()) is not None:
+            while not why and self._has_room() and not (why := self._too_dear()):
+                if (job := self._next_job()) is None:
+                    break
                 self._begin(job)
             while not why and self._has_slot and (ahead := self._next_ahead()) is not None:
                 self._begin(ahead)
@@ -171,10 +173,6 @@ class Search:
             return f"{budget.candidates} candidates are measured"
         if budget.hours is not None and self.recorder.elapsed >= budget.hours * 3600:
             return f"{budget.hours:g} hours are used"
-        if self.broker is not None:
-            forecast = Forecast(self.config, self.splits)
-            if why := forecast.why_stop(population, self.broker.spent(), at_work=len(self.at_work)):
-                return why
         if population.best is not None and population.best.mean >= 1.0:
             return f"{population.best.id} has every point there is"
         unmeasured = _in_a_row(population, lambda candidate: not candidate.is_measured)
@@ -182,6 +180,14 @@ class Search:
         if paid >= FRUITLESS_PAID or len(unmeasured) - paid >= FRUITLESS:
             return f"the last {len(unmeasured)} attempts brought nothing new"
         return ""
+
+    def _too_dear(self) -> str:
+        """Return why one more child cannot be paid for, or ""."""
+        population = self.recorder.population
+        if self.broker is None or len(population.seeds) < len(self.seeds):
+            return ""
+        forecast = Forecast(self.config, self.splits)
+        return forecast.why_stop(population, self.broker.spent(), at_work=len(self.at_work))
 
 
 def _in_a_row(population: Population, ended_so: Callable[[Candidate], bool]) -> list[Candidate]:

@@ -31,7 +31,7 @@ from evolve.worker import Worker
 if TYPE_CHECKING:
     from evolve.executors.hosted import Hostable
 
-WARM = 4
+WARM = 6
 """Boxes that a worker with several lanes keeps ready."""
 
 

@@ -113,6 +113,8 @@ class Exam:
         self._calls = Calls(MOST_CALLS if evaluator.agent.asks_model else 0)
         self._kept: dict[str, Part] = {}
         """The last part of each scope whose memory is open, or that the program's fault has settled."""
+        self._begun: dict[str, Visit] = {}
+        """By scope: what `prepare` has begun."""
 
     def __enter__(self) -> Exam:
         return self
@@ -128,6 +130,18 @@ class Exam:
             for part in self._kept.values():
                 part.close()
 
+    def prepare(self, works: Sequence[Work]) -> None:
+        """Begin the model's calls for what is asked first, as far as they need no memory."""
+        if self._evaluator.agent.asks_model:
+            self._begun = {work.scope: self._visit(Part(work)) for work in works}
+            for visit in self._begun.values():
+                visit.extract()
+            for visit in self._begun.values():
+                visit.formulate()
+
+    def _visit(self, part: Part) -> Visit:
+        return Visit(self._evaluator, self._program, part, self._calls, self._stage)
+
     def ask(self, works: Sequence[Work], *, later: Collection[str] = ()) -> Evaluation:
         """Measure the program on the queries of all parts of the work, and on no others; raises as `evaluate`.
 
@@ -136,7 +150,9 @@ class Exam:
         """
         began = time.monotonic()
         parts = self._parts(works, later)
-        visits = [Visit(self._evaluator, self._program, part, self._calls, self._stage) for part in parts]
+        visits = [self._visit(part) for part in parts]
+        for visit in visits:
+            visit.take_over(self._begun.pop(visit.part.work.scope, None))
         try:
             for _ in range(ATTEMPTS):
                 if left := [visit for visit in visits if visit.part.open]:

@@ -106,13 +106,18 @@ class Visit:
     _begun: Results[Case] | None = None
 
     def extract(self) -> None:
-        """Begin to extract what has to be written, which needs no box; nothing where the memory is open."""
-        if self.part.memory is None:
+        """Begin to extract what has to be written, which needs no box; nothing where it is begun or the memory open."""
+        if self.part.memory is None and self._items is None:
             self._items = self.calls.ahead(self._extract, self.part.work.episodes, Rank.EXTRACT)
 
     def formulate(self) -> None:
-        """Begin to formulate what is to be asked, which needs no memory."""
-        self._begun = self.calls.ahead(self._formulate, self.part.open, Rank.FORMULATE)
+        """Begin to formulate what is to be asked, which needs no memory; nothing where it is begun."""
+        self._begun = self._begun or self.calls.ahead(self._formulate, self.part.open, Rank.FORMULATE)
+
+    def take_over(self, other: Visit | None) -> None:
+        """Go on with what another visit has begun to ask for the same work."""
+        if other is not None and other.part.work == self.part.work:
+            self._items, self._begun = other._items, other._begun
 
     def move(self, box: Box) -> None:
         """Have the memory in this box: one that is open in another, which is lost, has to be filled again."""
@@ -153,6 +158,7 @@ class Visit:
         for results in (self._items, self._begun):
             if results is not None:
                 results.close()
+        self._items = self._begun = None
 
     def _run(self, box: Box, turn: AbstractContextManager[object]) -> None:
         part = self.part
