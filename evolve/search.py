@@ -143,7 +143,7 @@ class Search:
 
     def _next_ahead(self) -> Measurement | None:
         """What the end of the run asks first and nobody has begun: one at a time, once every child is at work."""
-        if not self._all_begun or self.measuring:
+        if not self._all_begun or self.measuring or len(self.recorder.population.seeds) < len(self.seeds):
             return None
         job = next((job for job in self.ahead() if job.key not in self.begun_ahead), None)
         if job is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
@@ -94,6 +95,21 @@ class Schema:
 
     name: Literal["KnowledgeItem", "Query"]
     fields: tuple[Field, ...]
+
+
+_EMPTY: dict[str, JSON] = {
+    "str": "", "int": 0, "float": 0.0, "bool": False, "list[str]": [], "dict[str, str]": {}
+}  # fmt: skip
+
+
+def empty_value(kind: str) -> JSON:
+    """Return the emptiest value of a field's type: None where it is optional."""
+    return None if kind.startswith("Optional[") else deepcopy(_EMPTY[kind])
+
+
+def empty_item(schema: Schema) -> dict[str, JSON]:
+    """Return the schema filled by somebody who found nothing: its required fields, empty."""
+    return {field.name: empty_value(field.type) for field in schema.fields if field.required}
 
 
 @dataclass(frozen=True, slots=True)

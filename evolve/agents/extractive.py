@@ -15,8 +15,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from evolve.agents.reading import STOP_WORDS, Reading, content_words
-from evolve.program.schema import empty_value
-from evolve.types import JSON, Episode, Field, Program, Schema
+from evolve.types import JSON, Episode, Field, Program, Schema, empty_value
 
 _CUES: dict[str, str] = {
     "date": "date dates datetime time times timestamp timestamps when day days month months year years",

@@ -13,8 +13,7 @@ from evolve.evaluation.calls import Rank, Results
 from evolve.evaluation.gauge import Completions, Gauge
 from evolve.evaluation.play import play
 from evolve.evaluation.stages import Probe, Tracer, gold_text
-from evolve.program.schema import empty_item
-from evolve.types import JSON, Case, Episode, Program, Query, Write
+from evolve.types import JSON, Case, Episode, Program, Query, Write, empty_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable

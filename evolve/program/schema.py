@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Literal
 
 from evolve.errors import ProgramError
 from evolve.program.syntax import Binding, literal_text, quoted
-from evolve.types import JSON, Field, Schema
+from evolve.types import Field, Schema
 
 _SCALARS = ("str", "int", "float", "bool")
-_EMPTY: dict[str, JSON] = {
-    "str": "", "int": 0, "float": 0.0, "bool": False, "list[str]": [], "dict[str, str]": {}
-}  # fmt: skip
 _TYPES = "one of str, int, float, bool, list[str], dict[str, str], or one of these in Optional[...]"
 
 
@@ -151,16 +147,6 @@ def _union(members: list[str | None]) -> str | None:
         return None
     only = plain.pop()
     return f"Optional[{only}]" if optional else only
-
-
-def empty_value(kind: str) -> JSON:
-    """Return the emptiest value of a field's type: None where it is optional."""
-    return None if kind.startswith("Optional[") else deepcopy(_EMPTY[kind])
-
-
-def empty_item(schema: Schema) -> dict[str, JSON]:
-    """Return the schema filled by somebody who found nothing: its required fields, empty."""
-    return {field.name: empty_value(field.type) for field in schema.fields if field.required}
 
 
 def _head(node: ast.expr) -> str:

@@ -29,7 +29,7 @@ class WarmPool:
         self._lock = threading.Lock()
         self._taken: list[Box] = []
         self._closed = False
-        self._wanted = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="evolve-box")
+        self._wanted = ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="evolve-start")
         self._ahead = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evolve-warm")
         self._spare = [self._ahead.submit(self._up) for _ in range(warm)]
 

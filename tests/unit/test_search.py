@@ -5,7 +5,7 @@ A score depends on program and query alone, so that hundreds of attempts take se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -358,7 +358,9 @@ class Lanes(Bench):
         return key, self.answer(job, self._report(job))
 
 
-def lanes_search(root: Path, config: Config, lanes: Lanes) -> tuple[Population, list[Event]]:
+def lanes_search(
+    root: Path, config: Config, lanes: Lanes, *, ahead: Callable[[], Iterable[Measurement]] = lambda: ()
+) -> tuple[Population, list[Event]]:
     heard: list[Event] = []
     root.mkdir(exist_ok=True)
     archive, studies = Archive(root / "lineage.git"), Studies(root / "optuna.journal")
@@ -367,7 +369,7 @@ def lanes_search(root: Path, config: Config, lanes: Lanes) -> tuple[Population, 
     )
     programs = [load(find_program(name)) for name in SEEDS]
     try:
-        Search(config, lanes.splits, programs, recorder, lanes, never, stages=lanes.stages).run()
+        Search(config, lanes.splits, programs, recorder, lanes, never, stages=lanes.stages, ahead=ahead).run()
     finally:
         recorder.close()
     assert fold(Journal(root / "journal.jsonl").read()) == recorder.population
@@ -427,3 +429,31 @@ def test_a_dropped_candidate_is_measured_to_the_end_when_a_new_best_is_no_better
     candidate = population.candidates[measured_on[0].candidate]
     assert (candidate.outcome, len(candidate.scores)) == ("scored", len(splits.static))
     assert population.children == 6, "it counted when it was dropped, and not again"
+
+
+def test_what_the_end_asks_is_begun_one_after_the_other_while_the_last_children_are_at_work(
+    tmp_path: Path, splits: Splits
+) -> None:
+    known = load(find_program(SEEDS[0]))
+    wanted = [Measurement("c000", known, "fresh"), Measurement("c000", known, "test")]
+    config = config_of("search.in_flight=3", "budget.candidates=6")
+    lanes = Lanes(splits, slots=8, order=[0] * len(SEEDS) + [-1] * 40)
+    population, events = lanes_search(tmp_path, config, lanes, ahead=lambda: wanted)
+    ahead = [job.key for job in wanted]
+    assert [key for key in lanes.began if key in ahead] == ahead, "each once"
+    assert lanes.began.index(ahead[0]) >= len(SEEDS) + 6, "children go first"
+    told = [event.split if isinstance(event, Measured) else "child" for event in events if _ends(event)]
+    assert told.index("fresh") < len(told) - 1 - told[::-1].index("child"), "beside the last children"
+    assert population.candidates["c000"].fresh
+    assert population.candidates["c000"].test
+
+
+def test_one_job_at_a_time_begins_nothing_ahead(tmp_path: Path, splits: Splits) -> None:
+    wanted = [Measurement("c000", load(find_program(SEEDS[0])), "fresh")]
+    lanes = Lanes(splits, slots=1)
+    lanes_search(tmp_path, config_of("budget.candidates=3"), lanes, ahead=lambda: wanted)
+    assert all(isinstance(key, int) for key in lanes.began), "a replay would meet another order"
+
+
+def _ends(event: Event) -> bool:
+    return isinstance(event, Measured) or (isinstance(event, AttemptEnded) and event.operator != "seed")

@@ -213,6 +213,31 @@ def test_questions_are_formulated_while_episodes_are_extracted(asked: Any, scrip
     assert outcomes(found) == [("scored", 1.0)] * 2
 
 
+def test_what_was_prepared_needs_no_box_and_is_not_asked_again(
+    process: Sandbox, gold: type[Any], scripted: Any
+) -> None:
+    extract, ready = Extracts(), threading.Barrier(3, timeout=20)
+
+    def formulate(question: str) -> dict[str, JSON]:
+        if not started:
+            ready.wait()
+        return {"text": question}
+
+    started: list[bool] = []
+    checked = replace(CHECKED, source=ALL, digest=sha256(ALL.encode()).hexdigest())
+    with Lease(process) as lease:
+        evaluator = Evaluator(scripted(extract, formulate), gold(), process)
+        with evaluator.begin(checked, lease, stage=lambda text: None) as exam:
+            exam.prepare([work()])
+            ready.wait()  # both questions are being formulated, and nobody has asked for a box
+            assert lease._box is None
+            started.append(True)
+            first, second = exam.ask([work()]), exam.ask([work(asks=[2])])
+    assert outcomes(first) == [("scored", 1.0)] * 2
+    assert outcomes(second) == [("scored", 1.0)]
+    assert len(extract.texts) == 4, "two for what was prepared, two for the memory that was closed since"
+
+
 def test_a_scope_that_waits_for_its_answers_lets_others_work(asked: Any, scripted: Any) -> None:
     """Each answer waits until all have begun: no scope may keep its turn meanwhile."""
     count = MOST_SCOPES + 4
