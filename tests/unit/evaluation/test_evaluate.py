@@ -286,7 +286,7 @@ def disturb(process: Sandbox, kills: Sequence[int]) -> tuple[Evaluation, int]:
     return evaluation, sandbox.started
 
 
-@pytest.mark.parametrize("kills", [[0], [1], [4], [8], [2, 3], [0, 0], [5, 0]])
+@pytest.mark.parametrize("kills", [[0], [1], [4], [6], [2, 3], [0, 0], [5, 0]])  # after 7 of 9, all may be read
 def test_a_box_that_is_lost_changes_no_case(process: Sandbox, undisturbed: Evaluation, kills: list[int]) -> None:
     evaluation, started = disturb(process, kills)
     assert evaluation.cases == undisturbed.cases
