@@ -30,6 +30,10 @@ PACK_EVERY = 512
 """Commits after which loose objects are packed: many small files are slow to copy, and take twice the room."""
 
 
+HASH = 40
+"""Letters of a commit's name; no candidate's id is as long."""
+
+
 class Archive:
     """A bare repository. Only the driver writes to it; an object is there before the event that names it.
 
@@ -55,13 +59,13 @@ class Archive:
         at: str,
         critique: str = "",
     ) -> str:
-        """Commit a candidate and point its ref there; `parents` are candidate ids. Returns the commit's hash.
+        """Commit a candidate and point its ref there; `parents` are commits, or ids. Returns the commit's hash.
 
         `source` is None where no program came of the attempt; `critique` is how a model came to it; `evaluations` by
         split ("static", "fresh", "test"); `at` is an ISO time. Raises RunFolderError.
         """
         self._open(make=True)
-        heads = [self._head(parent) for parent in parents]
+        heads = [parent if len(parent) == HASH else self._head(parent) for parent in parents]
         files = {EVALUATION: self._store("blob", _json(evaluations))}
         if source is not None:
             files[PROGRAM] = self._store("blob", source.encode("utf-8", "replace"))

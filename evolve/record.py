@@ -98,7 +98,8 @@ class Recorder:
                 candidate,
                 source=report.program.source if report.program else None,
                 message=_message(candidate, attempt, report),
-                parents=parents,
+                # Their own commits: a parent that was measured again meanwhile has later ones.
+                parents=[self.population.candidates[parent].commit or parent for parent in parents],
                 evaluations={"static": report.evaluation} if report.evaluation else {},
                 at=clock.at,
                 critique=critique_markdown(report.critique, report.cost) if report.critique else "",

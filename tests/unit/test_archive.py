@@ -275,3 +275,12 @@ def test_an_attempt_without_a_program_keeps_its_critique(archive: Archive) -> No
     )
     assert git(archive, "ls-tree", "--name-only", "refs/candidates/c001").split() == ["critique.md", "evaluation.json"]
     assert archive.critique("refs/candidates/c001") == "three broken patches\n"
+
+
+def test_a_parent_is_the_commit_that_is_named_or_the_candidates_last_one(archive: Archive) -> None:
+    first = commit(archive, "c000")
+    later = archive.amend("c000", "test", evaluation(case("q-test")), message="c000 test", at=AT)
+    named, known = commit(archive, "c001", first), commit(archive, "c002", "c000")
+    repository = archive._open()
+    assert [parent.hexsha for parent in repository.commit(named).parents] == [first]
+    assert [parent.hexsha for parent in repository.commit(known).parents] == [later]
