@@ -20,9 +20,14 @@ settings.load_profile("evolve")
 
 
 def pytest_configure() -> None:
-    """Take every provider's key away, so that no test can spend money or depend on one."""
-    for name in [name for name in os.environ if name.endswith("_API_KEY")]:
+    """Take every provider's key away, so that no test can spend money or depend on one.
+
+    And have numpy add up here as it does in the sandboxes, whose environment is empty: where a processor is named to
+    OpenBLAS, the last digits of its sums are that processor's.
+    """
+    for name in [name for name in os.environ if name.endswith("_API_KEY") or name.startswith("OPENBLAS_")]:
         del os.environ[name]
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

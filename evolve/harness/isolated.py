@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import IO, Any, Literal, TypeAlias
 
 from evolve.harness.base import Answers, LocalBase
 from evolve.harness.errors import ProgramFailed, TookTooLong
@@ -58,7 +58,10 @@ class IsolatedBase:
         self._answers = answers
         self._limits = limits
         self._turn = threading.Lock()
-        self._child = _Child()
+        try:
+            self._child = _Child()
+        except OSError as error:
+            raise ProgramFailed(f"the program's process cannot be started: {error}.") from None
         try:
             self._do("start", START_SECONDS)
             given = pickle.dumps((replace(harness, instructions=dict(harness.instructions)), snapshot))
@@ -82,6 +85,8 @@ class IsolatedBase:
     def close(self) -> None:
         """Kill the child, whatever it is doing, and what it started; nothing of it is left on return."""
         self._child.kill()
+        with self._turn:  # who was at work with it has noticed
+            self._child.hang_up()
 
     def _do(self, doing: _Doing, seconds: float, *, blob: bytes = b"", **given: JSON) -> tuple[JSON, bytes]:
         """Have the child do something, and return the value and the bytes that it returns."""
@@ -116,7 +121,7 @@ class IsolatedBase:
             self._child.kill()
             said = f"the program's {doing} took longer than {seconds:g} s, and its process was killed."
             raise TookTooLong(said) from None
-        except (OSError, EOFError):
+        except (OSError, EOFError, ValueError):  # ValueError: closed, or no frame
             how = self._child.ended(patience=1.0)
             raise TookTooLong(f"the program's process {how} in its {doing}.") from None
         except BaseException:
@@ -127,7 +132,7 @@ class IsolatedBase:
 class Link:
     """Frames over two pipes: a JSON object and bytes, each with its length before it."""
 
-    def __init__(self, source: int, target: int) -> None:
+    def __init__(self, source: IO[bytes], target: IO[bytes]) -> None:
         self._source = source
         self._target = target
 
@@ -138,7 +143,7 @@ class Link:
             left = memoryview(part)
             while left:
                 _ready(self._target, select.POLLOUT, until)
-                left = left[os.write(self._target, left) :]
+                left = left[os.write(self._target.fileno(), left) :]
 
     def receive(self, *, until: float | None = None) -> tuple[dict[str, Any], bytes]:
         """Return the next frame. Raises TimeoutError at the time `until`, EOFError where there is none to come."""
@@ -150,14 +155,14 @@ class Link:
         data = io.BytesIO()
         while (left := count - data.tell()) > 0:
             _ready(self._source, select.POLLIN, until)
-            piece = os.read(self._source, min(left, _PIECE))
+            piece = os.read(self._source.fileno(), min(left, _PIECE))
             if not piece:
                 raise EOFError
             data.write(piece)
         return data.getvalue()
 
 
-def _ready(pipe: int, event: int, until: float | None) -> None:
+def _ready(pipe: IO[bytes], event: int, until: float | None) -> None:
     left = None if until is None else max(0.0, until - time.monotonic()) * 1000
     poll = select.poll()
     poll.register(pipe, event)
@@ -180,10 +185,10 @@ class _Child:
             raise self._process
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._pipes = self._process.stdin, self._process.stdout
+        self._pipes = self._process.stdout, self._process.stdin
         for pipe in self._pipes:
             os.set_blocking(pipe.fileno(), False)
-        self.link = Link(self._process.stdout.fileno(), self._process.stdin.fileno())
+        self.link = Link(*self._pipes)
 
     def kill(self) -> None:
         """Kill it and what it started, where it is not dead, and wait until it is."""
@@ -192,6 +197,11 @@ class _Child:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._keeper.join()
+
+    def hang_up(self) -> None:
+        """Close the pipes; nothing is to be sent or received any more."""
+        for pipe in self._pipes:
+            pipe.close()
 
     def ended(self, *, patience: float) -> str:
         """Return how it ended; one that hung up and did not end within `patience` seconds is killed."""
@@ -303,14 +313,18 @@ def _confine(parent: int) -> None:
 
 def main() -> None:
     """Serve the process that started this one over what are standard input and output to it, and to nobody else."""
-    link = Link(os.dup(0), os.dup(1))
+    link = Link(os.fdopen(os.dup(0), "rb", buffering=0), os.fdopen(os.dup(1), "wb", buffering=0))
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
     _confine(int(sys.argv[1]))
-    with contextlib.suppress(EOFError, OSError):
+    code = 1
+    try:
         _Host(link).serve()
-    os._exit(0)  # threads of the program's do not keep it
+    except (EOFError, OSError):
+        code = 0
+    finally:
+        os._exit(code)  # threads of the program's do not keep it
 
 
 if __name__ == "__main__":
