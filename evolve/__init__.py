@@ -3,6 +3,7 @@
 run = evolve.run("chronicle", budget__candidates=10)    # start a run, or go on with it
 run = evolve.open("chronicle")                          # look at one
 run.best, run.candidates
+run.export("chronicle-memory")                          # take the best one home
 """
 
 from __future__ import annotations

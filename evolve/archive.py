@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from zlib import compress
 
 from evolve.errors import PrerequisiteError, RunFolderError
-from evolve.types import Case, Evaluation
+from evolve.types import Case, Evaluation, Operation
 
 if TYPE_CHECKING:
     import git
@@ -89,6 +89,11 @@ class Archive:
         """Return the full case records of a candidate's evaluation, () where it has none on that split."""
         held = json.loads(self._show(commit, EVALUATION)).get(split)
         return () if held is None else tuple(Case(**case) for case in held["cases"])
+
+    def operations(self, commit: str, split: str = "static") -> dict[str, Operation]:
+        """Return what the writes and reads of a candidate's evaluation came to, {} where it has none on that split."""
+        held = json.loads(self._show(commit, EVALUATION)).get(split) or {}
+        return {name: Operation(**each) for name, each in held.get("operations", {}).items()}
 
     def critique(self, commit: str) -> str:
         """Return how a model came to a candidate, in Markdown; "" where no model did."""

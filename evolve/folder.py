@@ -16,7 +16,7 @@ from evolve.errors import ConfigError, RunFolderError
 from evolve.journal import Journal
 from evolve.paths import RunPaths, runs_dir
 from evolve.population import Candidate, Population, fold
-from evolve.types import Case
+from evolve.types import Case, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,17 @@ class Run:
         archive = Archive(self.paths.lineage)
         try:
             return archive.cases(f"refs/candidates/{held.id}", split)
+        finally:
+            archive.close()
+
+    def operations(self, candidate: str, split: str = "static") -> dict[str, Operation]:
+        """Return what a candidate's writes and reads came to on a split, by "write" and "read"; {} where unknown."""
+        held = self.candidate(candidate)
+        if not held.commit:
+            return {}
+        archive = Archive(self.paths.lineage)
+        try:
+            return archive.operations(f"refs/candidates/{held.id}", split)
         finally:
             archive.close()
 

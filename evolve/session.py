@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import evolve
 from evolve.agents.prompts import PROMPTS
@@ -24,7 +24,9 @@ from evolve.evaluation.splits import Splits, make_splits
 from evolve.events import AttemptStarted, Event, RunStopped
 from evolve.executors.base import Key, OnStage
 from evolve.final import Final
-from evolve.folder import Run, claimed, folded, open_run
+from evolve.folder import Run as HeldRun
+from evolve.folder import claimed, folded
+from evolve.folder import open_run as open_held
 from evolve.forecast import Forecast
 from evolve.journal import Journal, canonical
 from evolve.paths import RunPaths, runs_dir
@@ -41,10 +43,43 @@ from evolve.tasks import resolve
 from evolve.types import Program, Task
 from evolve.wiring import check_keys, find_program, hired, kind_of, preflight, sandbox_of
 
+if TYPE_CHECKING:
+    from evolve.export.project import Exported
+    from evolve.export.readiness import Readiness
+    from evolve.export.texts import License
+
 __all__ = ["Run", "default_name", "find_program", "open_run", "preflight", "run"]
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 SECRET = re.compile(r"(key|token|secret|password)[^=]*=", re.IGNORECASE)
+
+
+class Run(HeldRun):
+    """A run, and what can be made of it."""
+
+    __slots__ = ()
+
+    def export(
+        self,
+        to: str | Path,
+        candidate: str = "best",
+        *,
+        name: str | None = None,
+        license: License = "Apache-2.0",
+        force: bool = False,
+        checked: Callable[[Readiness], None] = lambda readiness: None,
+        say: Say = lambda line: None,
+    ) -> Exported:
+        """Write a candidate as an installable project to a folder; see `evolve.export.project.export`."""
+        from evolve.export.project import export
+
+        return export(self, candidate, to=Path(to), name=name, license=license, force=force, checked=checked, say=say)
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run by its folder, or by its name below the runs folder. Raises RunFolderError."""
+    held = open_held(path)
+    return Run(held.paths, held.config, held.population)
 
 
 def run(

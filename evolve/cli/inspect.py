@@ -199,32 +199,17 @@ def _print_facts(out: Console, run: Run, candidate: Candidate, shown: Summary) -
 
 def _print_diagnosis(out: Console, run: Run, candidate: Candidate) -> None:
     """What the model found wrong and what became of each of its changes; and where all of it can be read."""
+    from evolve.operators.critique import essence
+
     text = run.critique(candidate.id)
     if not text:
         return
     out.print("\nCritique", style="bold")
-    for line in _essence(text):
+    for line in essence(text):
         out.print(f"  {line}".rstrip())
     out.print(f"  Every prompt and reply: `evolve inspect {run.name} {candidate.id} --critique`, or")
     where = f"refs/candidates/{candidate.id}:critique.md"
     out.print(f"  git -C {run.paths.lineage} show {where}", soft_wrap=True)
-
-
-def _essence(critique: str) -> list[str]:
-    """The diagnosis, and a line for each round; what is quoted between fences is left out."""
-    lines, fence, section = [], "", ""
-    for line in critique.splitlines():
-        if fence:
-            fence = "" if line == fence else fence
-        elif line.startswith("```") and section != "# Diagnosis":
-            fence = line[: len(line) - len(line.lstrip("`"))]
-        elif line.startswith("# "):
-            section = line
-        elif section == "# Diagnosis":
-            lines.append(line)
-        elif section.startswith("# Round") and line.startswith("Outcome: "):
-            lines.append(f"{section[2:]}: {line.removeprefix('Outcome: ')}")
-    return lines[1:] if lines[:1] == [""] else lines
 
 
 def _print_scores(out: Console, measured: Mapping[str, Sequence[Case]], scorer: str) -> None:

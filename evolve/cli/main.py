@@ -18,6 +18,7 @@ from evolve.errors import EvolveError, RunFolderError
 COMMANDS: Mapping[str, str] = {
     "run": "evolve.cli.run",
     "inspect": "evolve.cli.inspect",
+    "export": "evolve.cli.export",
     "score": "evolve.cli.score",
     "transfer": "evolve.cli.transfer",
     "init": "evolve.cli.init",

@@ -25,7 +25,7 @@ def make_evaluator(
     ask = None if account is None else account.complete
     models = config.models
     return Evaluator(
-        agent=_agent(config, ask),
+        agent=make_agent(config, ask),
         scorer=_scorer(config, ask),
         sandbox=sandbox,
         environments=environments,
@@ -50,7 +50,8 @@ def _scorer(config: Config, ask: Ask | None) -> Scorer:
     return make_scorer(name, ask)
 
 
-def _agent(config: Config, ask: Ask | None) -> Agent:
+def make_agent(config: Config, ask: Ask | None) -> Agent:
+    """Return the task agent of a resolved configuration; `ask` may be None only where it names no model for it."""
     if config.models.agent == EXTRACTIVE:
         return ExtractiveAgent()
     if config.models.agent == SCRIPTED:

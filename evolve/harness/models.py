@@ -46,7 +46,7 @@ def ask_of(
     Args:
         model: "openai:NAME" or "anthropic:NAME", whose API it speaks and its name there; or a callable, which is told
             in the prompt of JSON that its answer must be.
-        base_url: of a server that speaks the same API; None for the provider's own.
+        base_url: of a server that speaks the same API; None for the provider's own, or what the SDK's variable says.
         api_key: None for the provider's own environment variable, which a server at `base_url` may not need.
         timeout: seconds that the provider may stay silent before the call is sent again.
 
@@ -173,8 +173,7 @@ class _OpenAI(_Hosted):
         super().__init__(model, key=key)
         self._errors = openai.APIError
         self._chat = base_url is not None
-        url = base_url or "https://api.openai.com/v1"
-        self._client = openai.OpenAI(api_key=key, base_url=url, timeout=timeout, max_retries=RETRIES)
+        self._client = openai.OpenAI(api_key=key, base_url=base_url, timeout=timeout, max_retries=RETRIES)
 
     def _body(self, request: Request, parts: set[str]) -> dict[str, Any]:
         body: dict[str, Any] = {"model": self._name}
@@ -232,7 +231,7 @@ class _Anthropic(_Hosted):
 
         super().__init__(model, key=key)
         self._errors = anthropic.APIError
-        url = (base_url or "https://api.anthropic.com").rstrip("/").removesuffix("/v1")  # the SDK adds it
+        url = base_url and base_url.rstrip("/").removesuffix("/v1")  # the SDK adds it
         self._client = anthropic.Anthropic(api_key=key, base_url=url, timeout=timeout, max_retries=RETRIES)
 
     def _by_schema(self, schema: Mapping[str, Any]) -> bool:

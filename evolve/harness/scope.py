@@ -48,9 +48,9 @@ class OpenScope:
 
     def write(self, item: Mapping[str, JSON], text: str, *, source: str, when: str) -> int:
         """Write, and return the entry's number once it is on the disk; what fails leaves no trace."""
-        calls = self._engine.calls("write")
         with self._writing(), self._turns.alone():
             base = self._caught_up()
+            calls = self._engine.calls("write")  # its time begins now
             with self._dropped_on_failure():
                 self._engine.run(calls, lambda: base.write(item, dated(text, when)))
                 replies = tuple(calls.replies.values())
@@ -60,8 +60,8 @@ class OpenScope:
 
     def read(self, query: Mapping[str, JSON]) -> str:
         """Read from a base that holds every write that was acknowledged before."""
-        calls = self._engine.calls("read")
         with self._ready() as base:
+            calls = self._engine.calls("read")  # its time begins now
             try:
                 return self._engine.run(calls, lambda: base.read(query))
             except BaseException as error:
@@ -270,7 +270,8 @@ class OpenScope:
             data = self._base.dump()
             if data is not None:
                 self._snapshots.save(data, seq=self._at, generation=self._generation)
-        except Exception:  # what is to be saved is in the log: it only takes longer to open
+        except Exception as error:  # what is to be saved is in the log: it only takes longer to open
+            self._spoiled |= isinstance(error, TookTooLong)
             _logger.warning("no snapshot of the scope %r", self._log.scope, exc_info=True)
 
 

@@ -12,7 +12,8 @@ from anthropic.types import Message as Reply
 from evolve.config import ModelTable
 from evolve.errors import ModelDeclined, RequestRefused
 from evolve.models.base import Answer, Call, Message, Note, Unavailable, Usage
-from evolve.models.sdk import CONNECT_SECONDS, Endpoint, Lessons, Part, counted, is_strict, with_schema
+from evolve.models.schemas import is_strict, with_schema
+from evolve.models.sdk import CONNECT_SECONDS, Endpoint, Lessons, Part, counted
 
 # "output_config" alone may be about either of its keys: the format is given up first.
 _SCHEMA = Part(

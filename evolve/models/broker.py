@@ -102,7 +102,7 @@ class DirectBroker:
 
         found = self._answers(list(text_of), buy)
         bill = sum((kept.bill for kept, cached in found.values() if not cached), Bill())
-        rows = tuple(_unpacked(found[each][0].answer) for each in asked)
+        rows = tuple(unpacked(found[each][0].answer) for each in asked)
         return Vectors(rows, bill.usage, bill.usd, cached=all(cached for _, cached in found.values()))
 
     def preflight(self) -> None:
@@ -262,5 +262,6 @@ def _packed(row: Sequence[float]) -> bytes:
     return struct.pack(f"<{len(row)}d", *row)
 
 
-def _unpacked(data: str | bytes) -> tuple[float, ...]:
+def unpacked(data: str | bytes) -> tuple[float, ...]:
+    """Return the vector that the store holds as an embedding's answer."""
     return struct.unpack(f"<{len(data) // 8}d", data) if isinstance(data, bytes) else ()

@@ -13,18 +13,8 @@ from openai.types.responses import Response
 from evolve.config import ModelTable
 from evolve.errors import ModelDeclined, RequestRefused
 from evolve.models.base import Answer, Call, Message, Note, RateLimited, Unavailable, Usage
-from evolve.models.sdk import (
-    CONNECT_SECONDS,
-    Endpoint,
-    Lessons,
-    Part,
-    counted,
-    is_strict,
-    status_of,
-    tokens_in,
-    whole,
-    with_schema,
-)
+from evolve.models.schemas import is_strict, with_schema
+from evolve.models.sdk import CONNECT_SECONDS, Endpoint, Lessons, Part, counted, status_of, tokens_in, whole
 
 _JSON_WORDS = r"response.format|text\.format|json.?schema|json.?object|structured.output|json mode"
 _SCHEMA = Part("json_schema", re.compile(_JSON_WORDS, re.IGNORECASE), "its JSON is asked for in the prompt")

@@ -125,8 +125,10 @@ def _written(text: str) -> list[dict[str, JSON]]:
 
 
 def _repaired(text: str) -> list[dict[str, JSON]]:
-    from json_repair import repair_json
-
+    try:
+        from json_repair import repair_json
+    except ModuleNotFoundError:  # an exported memory may be without it: the model is asked once more
+        return []
     if text.count("{") + text.count("[") > BRACKETS:
         return []
     # By itself json_repair makes 8 of `8 May, 2023` and nothing of a string in three quotes.

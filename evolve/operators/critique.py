@@ -18,6 +18,23 @@ def critique_markdown(critique: Critique, costs: Mapping[str, Cost]) -> str:
     return "\n".join(lines)
 
 
+def essence(critique: str) -> list[str]:
+    """Return the diagnosis, and a line for each round; what is quoted between fences is left out."""
+    lines, fence, section = [], "", ""
+    for line in critique.splitlines():
+        if fence:
+            fence = "" if line == fence else fence
+        elif line.startswith("```") and section != "# Diagnosis":
+            fence = line[: len(line) - len(line.lstrip("`"))]
+        elif line.startswith("# "):
+            section = line
+        elif section == "# Diagnosis":
+            lines.append(line)
+        elif section.startswith("# Round") and line.startswith("Outcome: "):
+            lines.append(f"{section[2:]}: {line.removeprefix('Outcome: ')}")
+    return lines[1:] if lines[:1] == [""] else lines
+
+
 def _costs(costs: Mapping[str, Cost]) -> Iterator[str]:
     if not costs:
         yield "Nothing was counted."

@@ -106,8 +106,8 @@ def _row(
         behind=Behind(difference=behind.mean, n=behind.n, low=behind.low, high=behind.high) if behind else None,
         categories=_by_category(evaluation.cases, scopes),
         measures=_measures(evaluation.cases),
-        write=_expense(evaluation.operations.get("write", Operation())),
-        read=_expense(evaluation.operations.get("read", Operation())),
+        write=expense(evaluation.operations.get("write", Operation())),
+        read=expense(evaluation.operations.get("read", Operation())),
         program_faults=sum(case.outcome == "program" for case in evaluation.cases),
         infrastructure_faults=sum(case.outcome == "infrastructure" for case in evaluation.cases),
         reasons=list(dict.fromkeys(case.reason for case in evaluation.cases if case.reason)),
@@ -141,7 +141,8 @@ def _measures(cases: Sequence[Case]) -> dict[str, float]:
     return {name: sum(values) / len(values) for name, values in found.items()}
 
 
-def _expense(operation: Operation) -> Expense:
+def expense(operation: Operation) -> Expense:
+    """Return what one of these operations takes on average."""
     each = operation.count or 1
     return Expense(
         count=operation.count,

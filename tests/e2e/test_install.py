@@ -71,4 +71,4 @@ print([name for name in {HEAVY!r} if name in sys.modules])
 def test_the_python_interface_is_on_the_package() -> None:
     code = "import evolve; print(evolve.run.__module__, evolve.open.__module__, evolve.Run.__name__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["evolve.session", "evolve.folder", "Run"]
+    assert done.stdout.split() == ["evolve.session", "evolve.session", "Run"]

@@ -367,3 +367,21 @@ def test_a_memory_goes_on_after_its_program_was_killed(
         assert memory.read("x", query={"text": "x"}) == "one | two"
     with memory_of(unchecked(KEEPING)) as memory:
         assert memory.read("x", query={"text": "x"}) == "one | two"
+
+
+def test_a_snapshot_that_the_program_dies_of_costs_nothing_but_itself(
+    unchecked: Callable[..., Harness], memory_of: Callable[..., Memory]
+) -> None:
+    source = (
+        KEEPING
+        + """
+    def __getstate__(self):
+        import os
+        os._exit(3)
+"""
+    )
+    limits = Limits(snapshot_every=1)
+    with memory_of(unchecked(source), isolation="process", limits=limits) as memory:
+        for number in (1, 2):
+            assert memory.write("one", item={"text": ""}) == number
+        assert memory.read("x", query={"text": "x"}) == "one | one"

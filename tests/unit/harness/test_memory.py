@@ -628,3 +628,30 @@ def test_no_acknowledged_write_is_lost_while_sources_and_scopes_are_forgotten(
         memory.close()
     assert in_files(tmp_path, "secret") == []
     assert sorted(got(memory_of(made), scope="shared").splitlines()) == sorted(kept)
+
+
+def test_the_time_of_a_read_begins_when_the_scope_is_open(harness: Made, memory_of: Open, tmp_path: Path) -> None:
+    source = """
+    import time
+
+
+    class KnowledgeBase:
+        def __init__(self, toolkit):
+            self.count = 0
+
+        def write(self, item, raw_text):
+            time.sleep(0.05)
+            self.count += 1
+
+        def read(self, query):
+            return str(self.count)
+    """
+    limits = Limits(read_seconds=0.2, write_seconds=0.2)
+    with memory_of(harness(source), limits=limits) as memory:
+        for _ in range(8):
+            memory.write("a", item={"text": "a"})
+    for operation in (got, lambda memory: memory.write("a", item={"text": "a"})):
+        for snapshot in tmp_path.glob("memory/scopes/*/snapshot"):
+            snapshot.unlink()
+        with memory_of(harness(source), limits=limits) as memory:
+            assert str(operation(memory)) in ("8", "9")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evolve.models.base import Message
-from evolve.models.sdk import is_strict, tokens_in, with_schema
+from evolve.models.schemas import is_strict, with_schema
+from evolve.models.sdk import tokens_in
 
 LEAF = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 
