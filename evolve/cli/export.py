@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 @click.option(
     "--to",
     "folder",
+    metavar="FOLDER",
     type=click.Path(path_type=Path),
     help="A new or empty folder, or a former export's, for the project.",
 )
-@click.option("--name", help="The project's name; default: RUN-memory. It is imported with _ for -.")
+@click.option("--name", metavar="NAME", help="The project's name; default: RUN-memory. It is imported with _ for -.")
 @click.option("--check", "only_check", is_flag=True, help="Only check whether it is ready; write nothing.")
 @click.option("--force", is_flag=True, help="Export what fails its checks, and replace what you changed in FOLDER.")
 @click.option(
@@ -92,7 +94,7 @@ def _print_exported(out: Console, exported: Exported) -> None:
     held = count(exported.cases, "case")
     out.print(f"MODEL_CARD.md says what it was measured on; its tests replay {held} of the run.")
     out.print("\nNext:", style="bold")
-    out.print(f"  pip install {exported.wheel}", soft_wrap=True)
+    out.print(f"  pip install {shlex.quote(exported.install)}", soft_wrap=True)
     out.print("\nThen, in Python:", style="bold")
     for line in exported.example.splitlines():
         out.print(f"  {line}", soft_wrap=True)

@@ -18,7 +18,7 @@ from evolve.export.placing import draft, former, place
 from evolve.export.provenance import provenance
 from evolve.export.readiness import Readiness, check
 from evolve.export.regression import write_tests
-from evolve.export.texts import LICENSES, Facts, License, example, texts
+from evolve.export.texts import LICENSES, Facts, License, example, extra_of, texts
 from evolve.export.vendored import vendored
 from evolve.export.wheel import DIST, build_wheel
 from evolve.folder import Run
@@ -61,6 +61,8 @@ class Exported:
     cases: int
     """Of the run, in its tests."""
     readiness: Readiness
+    install: str
+    """What pip is to install: the wheel, with the extra for the model of the example."""
     example: str
     """Three lines of Python that use it."""
 
@@ -165,7 +167,9 @@ def write(plan: Plan, readiness: Readiness, to: Path, *, force: bool = False) ->
             (made / path).write_bytes(content)
         wheel = build_wheel(made, epoch=int(facts.made.timestamp())).name
         place(made, to, plan.names.project, force=force)
-    return Exported(to, to / DIST / wheel, plan.names.project, package, cases, readiness, example(facts))
+    placed = to / DIST / wheel
+    install = f"{placed}{extra_of(harness)}"
+    return Exported(to, placed, plan.names.project, package, cases, readiness, install, example(facts))
 
 
 def _facts(plan: Plan) -> Facts:

@@ -86,6 +86,12 @@ def example(facts: Facts) -> str:
     )
 
 
+def extra_of(harness: Harness) -> str:
+    """Return the extra for the model of the examples, such as "[openai]", "" where they need none."""
+    provider = _model(harness).partition(":")[0]
+    return f"[{provider}]" if provider in EXTRAS else ""
+
+
 def _filled(name: str, values: Mapping[str, str]) -> str:
     text = (_TEMPLATES / f"{name}.txt").read_text(encoding="utf-8")
     return text if name.startswith("LICENSE-Apache") else Template(text).substitute(values)
@@ -118,12 +124,11 @@ def _values(facts: Facts) -> dict[str, str]:
 
 def _readme(facts: Facts) -> dict[str, str]:
     harness = facts.harness
-    provider = harness.model.partition(":")[0]
     model = ["--model", _model(harness)] if _model(harness) else []
     bet = textwrap.indent(facts.bet.strip(), "> ", predicate=lambda line: True)
     return {
         "wheel": f"{facts.names.package}-{harness.version}-py3-none-any.whl",
-        "with_extra": f"[{provider}]" if provider in EXTRAS else "",
+        "with_extra": extra_of(harness),
         "bet": f"In its own words:\n\n{bet}\n" if facts.bet.strip() else "",
         "needs": _needs(harness),
         "measured_with": f"It was measured with `{harness.model}`."

@@ -157,6 +157,7 @@ def test_a_program_that_asks_models_says_so(model_run: Run, tmp_path: Path) -> N
     text = (exported.folder / "README.md").read_text(encoding="utf-8")
     assert 'Memory("memory/", model="openai:weak", embedding=embed)' in text
     assert "It was measured with `openai:weak`." in text
+    assert exported.install == f"{exported.wheel}[openai]"
     assert not [each for each in metadata(exported.wheel).get_all("Requires-Dist") if each.startswith("wordllama")]  # type: ignore[attr-defined]
 
 
