@@ -8,7 +8,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,14 +121,15 @@ class Log:
             )
         if self._about("unclean"):  # another is removing what was forgotten, or was killed while it did
             with self.writing():
-                if self._about("unclean"):
-                    self._scrub()
+                self.clean()
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the only writer of the scope, of all threads and processes. Waits."""
-        with self._usable(), (self.folder / "lock").open("ab") as file:  # opened anew: threads take turns, too
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Be the only writer of the scope, of all threads and processes. Waits. Raises FolderError."""
+        with ExitStack() as held:
+            with self._usable():
+                file = held.enter_context((self.folder / "lock").open("ab"))  # anew: threads take turns, too
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def append(self, *writes: New) -> int:
@@ -156,9 +157,8 @@ class Log:
                     "LIMIT ?",
                     (after, BATCH),
                 ).fetchall()
-            for seq, item, text, source, when, replies, at in rows:
-                kept = tuple(Reply(**each) for each in json.loads(replies))
-                yield Entry(seq, json.loads(item), text, source, when, kept, at)
+            for row in rows:
+                yield self._entry(*row)
             if len(rows) < BATCH:
                 return
             after = rows[-1][0]
@@ -178,8 +178,9 @@ class Log:
     def forget(self, seqs: Collection[int], *, replies: Mapping[int, Sequence[Reply]] | None = None) -> int:
         """Remove these writes, out of every file, and return how many there were; others get other `replies`.
 
-        Raises FolderError. Where another process is in the middle of a read for longer than half a minute the writes
-        are gone from the log, but not yet from its files: that is an error, and the next opening makes up for it.
+        Raises FolderError, and nothing was removed; or, where the disk is too full to write the file anew, or another
+        process is in the middle of a read for longer than half a minute, the writes are gone from the log and not yet
+        from its files, as the error says: `clean` and the next opening make up for it.
         """
         changed = [(_kept(each), seq) for seq, each in (replies or {}).items()]
         with self._usable(), self._transaction():
@@ -187,8 +188,17 @@ class Log:
             self._db.executemany("UPDATE writes SET replies = ? WHERE seq = ?", changed)
             self._db.execute("UPDATE about SET value = value + 1 WHERE name = 'generation'")
             self._db.execute("UPDATE about SET value = 'yes' WHERE name = 'unclean'")
-        self._scrub()
+        self.clean()
         return max(0, counted)
+
+    def clean(self) -> None:
+        """Have the files without what was removed, where a removal was cut short. For the one writer.
+
+        Raises FolderError.
+        """
+        if self._about("unclean"):
+            with self._usable("what was forgotten is out of the log, and not yet out of its file"), self._lock:
+                self._scrub()
 
     def size(self) -> int:
         """Return the bytes of the scope's files."""
@@ -202,13 +212,19 @@ class Log:
 
     def _scrub(self) -> None:
         """Write the file anew, without what was removed, and empty the journal beside it."""
-        with self._usable(), self._lock:
-            self._db.execute("VACUUM")
-            busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy:
-                raise FolderError(f"{self.path} is being read by another process: close it, and open this one again.")
-            with self._transaction():
-                self._db.execute("UPDATE about SET value = '' WHERE name = 'unclean'")
+        self._db.execute("VACUUM")
+        busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("another process is reading it")
+        with self._transaction():
+            self._db.execute("UPDATE about SET value = '' WHERE name = 'unclean'")
+
+    def _entry(self, seq: int, item: str, text: str, source: str, when: str, replies: str, at: str) -> Entry:
+        try:
+            kept = tuple(Reply(**each) for each in json.loads(replies))
+            return Entry(seq, json.loads(item), text, source, when, kept, at)
+        except (ValueError, TypeError):
+            raise FolderError(f"{self.path} is damaged at its write {seq}: restore it from a copy.") from None
 
     def _about(self, name: str) -> str:
         return str(self._one("SELECT value FROM about WHERE name = ?", name))
@@ -231,15 +247,15 @@ class Log:
                 raise
 
     @contextmanager
-    def _usable(self) -> Iterator[None]:
-        """Turn what the disk and SQLite raise into FolderError."""
+    def _usable(self, so_far: str = "nothing was changed") -> Iterator[None]:
+        """Turn what the disk and SQLite raise into FolderError, which says what is so then."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             said = (error.strerror if isinstance(error, OSError) else None) or str(error)
             raise FolderError(
-                f"{self.path} cannot be used ({said.lower()}): nothing was changed; make room or permit it, or restore "
-                "it from a copy."
+                f"{self.path} cannot be used ({said.lower()}): {so_far}; make room or permit it, or restore it "
+                "from a copy."
             ) from None
 
 

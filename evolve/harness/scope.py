@@ -77,6 +77,7 @@ class OpenScope:
         with self._writing():
             gone = [entry.seq for entry in self._log.entries() if entry.source == source]
             if not gone:
+                self._log.clean()  # an earlier call may have been cut short
                 return 0
             base, changed, last = self._built_without(gone)
             with self._turns.alone():

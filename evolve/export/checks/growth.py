@@ -25,6 +25,8 @@ CORPUS = 30
 """Most episodes of the corpus that is repeated."""
 MOST = 1.2
 """Exponents above this are worse than linear: what chance adds stays below."""
+STEEP = 1.5
+"""Above this it fails: every doubling then makes a write half again as slow, or worse. Between the two it is said."""
 QUERIES, PASSES = 5, 3
 SNAPSHOT_EVERY = 10
 """Small, so that at every size a snapshot is taken after each tenth more: they belong to the time and to the bytes."""
@@ -142,7 +144,9 @@ def _row(points: Sequence[Point], far: str, reached: float) -> Row:
     told = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
     if worse := [name for name, value in found.items() if value > MOST]:
         wanted = f"find what {' and '.join(worse)} spends on all that is held, and bound it."
-        return Row("growth", False, f"{far}: worse than linear (exponents {told}); {wanted}", figures)
+        said = f"{far}: worse than linear (exponents {told}); {wanted}"
+        is_steep = any(value > STEEP for value in found.values())
+        return Row("growth", not is_steep, said, figures, warning=not is_steep)
     return Row("growth", True, f"{far}: no worse than linear (exponents {told}).", figures)
 
 

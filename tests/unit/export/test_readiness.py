@@ -263,3 +263,11 @@ def test_a_run_with_models_is_checked_from_its_record(model_run: Run, taken: Tak
     assert restart.passed is True, restart.said
     with pytest.raises(Unmeasured, match="never saw"):
         updates(made, tmp_path / "updates")
+
+
+@pytest.mark.parametrize(("grows", "result"), [(1.1, "passed"), (1.3, "warning"), (1.8, "failed")])
+def test_what_grows_a_little_faster_than_linear_is_said_and_what_is_steep_fails(grows: float, result: str) -> None:
+    points = [growing.Point(n, n**grows / 1e3, n * 1e-4, n * 100) for n in (10, 20, 40, 70, 100)]
+    row = growing._row(points, "100 writes", 10)
+    assert row.result == result
+    assert f"write time {grows:.2f}" in row.said
