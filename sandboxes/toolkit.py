@@ -6,11 +6,11 @@ writes a file: both stores live in memory, and the embedding weights are read fr
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
 import sqlite3
 import threading
+import uuid
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -25,9 +25,6 @@ DIMENSIONS = 256
 SEARCH_EF = 2000
 """Candidates that a chromadb search keeps. Its graph is built at random: at the default of 100, 2 in 158 queries over
 675 texts differed from one build to the next; at 1,000 none did, at no measurable cost in time."""
-
-# One name for each toolkit of this process, because chromadb's in-memory clients share their data.
-_names = itertools.count()
 
 
 def preload() -> None:
@@ -70,7 +67,7 @@ class Toolkit:
         """A chromadb client of this toolkit's own, made at first use; collections embed with `embed` by default."""
         with self._lock:
             if self._chroma is None:
-                self._chroma = _Chroma(_client(f"toolkit_{os.getpid()}_{next(_names)}"), self.embed)
+                self._chroma = _Chroma(_client(), self.embed)
             return self._chroma
 
     def llm_completion(self, messages: list[dict[str, Any]], **kwargs: Any) -> str:
@@ -148,9 +145,11 @@ class _Chroma:
         return options
 
 
-def _client(name: str) -> Any:
+def _client() -> Any:
+    """Return a client of a database of its own: chromadb's in-memory clients share everything else in a process."""
     import chromadb
 
+    name = f"toolkit_{uuid.uuid4().hex}"  # a process may hold several copies of this module, so no counter will do
     chromadb.AdminClient(_settings()).create_database(name)
     return chromadb.EphemeralClient(_settings(), database=name)
 

@@ -29,8 +29,11 @@ from evolve.types import JSON
 FORMAT = 1
 BATCH = 2_000
 """Records that go into a collection at a time."""
+_EMBEDDING = "toolkit"
+"""Name of the toolkit's embedding function, which a collection has where the program names no other."""
 _LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
-_CANNOT = (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError, sqlite3.Error)
+_SETTINGS = ("foreign_keys", "recursive_triggers", "ignore_check_constraints", "reverse_unordered_selects")
+"""Of a connection, which a program may have changed and the database does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class Snapshots:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self.path)
+            _sync(self.path.parent)
         except OSError:
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
@@ -81,6 +85,7 @@ class Snapshots:
         try:
             for path in (self.path, *self.path.parent.glob(".snapshot-*")):
                 path.unlink(missing_ok=True)
+            _sync(self.path.parent)
         except OSError as error:
             raise FolderError(f"{self.path} cannot be removed ({error.strerror}): permit it, and try again.") from None
 
@@ -109,9 +114,9 @@ def dump(base: object, toolkit: Any, *, key: str) -> bytes | None:
         if database is None or collections is None:
             return None
         held = io.BytesIO()
-        _Pickler(held, toolkit).dump((base, toolkit.db.row_factory, toolkit.db.text_factory))
-        return pickle.dumps((key, database, collections, held.getvalue()), protocol=5)
-    except _CANNOT:
+        _Pickler(held, toolkit).dump((base, _of_connection(toolkit.db)))
+        return pickle.dumps((key, database, collections, toolkit._dimensions, held.getvalue()), protocol=5)
+    except Exception:  # pickle raises whatever an object's own methods raise
         return None
 
 
@@ -120,14 +125,16 @@ def restore(data: bytes, *, toolkit: Any, module: ModuleType, key: str) -> Any:
 
     `module` is the program's, which is to be found under its name meanwhile: classes are looked up there.
     """
-    taken, database, collections, held = pickle.loads(data)
+    taken, *kept = pickle.loads(data)
     if taken != key:
         raise FolderError(f"the snapshot was taken by {taken!r}, this is {key!r}: it is made again from the log.")
+    database, collections, toolkit._dimensions, held = kept
     if database:
         toolkit.db.deserialize(database)
     for each in collections:
         _fill(toolkit, each)
-    base, toolkit.db.row_factory, toolkit.db.text_factory = _Unpickler(io.BytesIO(held), toolkit).load()
+    base, connection = _Unpickler(io.BytesIO(held), toolkit).load()
+    _connect(toolkit.db, connection)
     return base
 
 
@@ -138,7 +145,7 @@ class _Pickler(pickle.Pickler):
         super().__init__(file, protocol=5)
         self._toolkit = toolkit
 
-    def persistent_id(self, value: Any) -> tuple[str, str] | None:
+    def persistent_id(self, value: Any) -> tuple[str, Any] | None:
         """Return the name of what is the toolkit's, None for everything else."""
         toolkit = self._toolkit
         named = {"toolkit": toolkit, "db": toolkit.db, "logger": toolkit.logger, "chroma": toolkit._chroma}
@@ -146,7 +153,7 @@ class _Pickler(pickle.Pickler):
             if held is not None and value is held:
                 return name, ""
         if isinstance(value, sqlite3.Cursor) and value.connection is toolkit.db:
-            return "cursor", ""
+            return "cursor", value.row_factory
         if _is_collection(value):
             return "collection", str(value.name)
         return None
@@ -162,15 +169,17 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._toolkit = toolkit
 
-    def persistent_load(self, pid: tuple[str, str]) -> Any:
+    def persistent_load(self, pid: tuple[str, Any]) -> Any:
         """Return the new toolkit's part of that name."""
-        kind, name = pid
+        kind, detail = pid
         if kind == "toolkit":
             return self._toolkit
         if kind == "cursor":
-            return self._toolkit.db.cursor()
+            cursor = self._toolkit.db.cursor()
+            cursor.row_factory = detail
+            return cursor
         if kind == "collection":
-            return self._toolkit.chroma.get_collection(name)
+            return self._toolkit.chroma.get_collection(detail)
         return getattr(self._toolkit, kind)
 
 
@@ -190,6 +199,19 @@ def _of_database(db: sqlite3.Connection) -> bytes | None:
     return db.serialize() if db.execute("SELECT 1 FROM sqlite_master").fetchone() else b""
 
 
+def _of_connection(db: sqlite3.Connection) -> dict[str, Any]:
+    settings = {name: _listed(db, name)[0][0] for name in _SETTINGS}
+    held = {name: getattr(db, name) for name in ("row_factory", "text_factory", "isolation_level")}
+    return {"settings": settings, "held": held}
+
+
+def _connect(db: sqlite3.Connection, taken: dict[str, Any]) -> None:
+    for name, value in taken["settings"].items():
+        db.execute(f"PRAGMA {name} = {value}")
+    for name, value in taken["held"].items():
+        setattr(db, name, value)
+
+
 def _listed(db: sqlite3.Connection, what: str) -> list[tuple[Any, ...]]:
     cursor = db.cursor()
     cursor.row_factory = None
@@ -203,10 +225,13 @@ def _of_collections(toolkit: Any) -> list[dict[str, Any]] | None:
         return []
     found = []
     for listed in toolkit.chroma.list_collections():
-        collection = toolkit.chroma.get_collection(listed.name)
-        if "hnsw:search_ef" not in (collection.metadata or {}):
+        function = listed.configuration_json.get("embedding_function") or {}
+        if function.get("name") != _EMBEDDING or "hnsw:search_ef" not in (listed.metadata or {}):
             return None
-        records = collection.get(include=["embeddings", "documents", "metadatas"])
+        collection = toolkit.chroma.get_collection(listed.name)
+        records = collection.get(include=["embeddings", "documents", "metadatas", "uris"])
+        if any(records.pop("uris") or ()) or {} in (records["metadatas"] or ()):  # what `add` does not take back
+            return None
         found.append({"name": collection.name, "metadata": collection.metadata, "records": dict(records)})
     return found
 
@@ -220,6 +245,15 @@ def _fill(toolkit: Any, taken: dict[str, Any]) -> None:
             name: records[name][part] for name in ("embeddings", "documents", "metadatas") if records[name] is not None
         }
         collection.add(ids=records["ids"][part], **given)
+
+
+def _sync(folder: Path) -> None:
+    """Have the names in a folder on the disk: what was removed must not come back with the power."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def _is_collection(value: object) -> bool:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from evolve.harness.errors import FolderError
 from evolve.harness.log import Log, New, Reply, asked
+from evolve.harness.memory import Memory
+from evolve.harness.program import Harness
 from evolve.types import JSON
 
 HARNESS = "a" * 64
+SECRET = re.compile(rb"<secret (\d+)>")
 WRITER = """
 import sys
 from pathlib import Path
@@ -29,6 +33,22 @@ log = Log(Path(sys.argv[1]), scope="s", harness="a" * 64)
 while True:
     with log.writing():
         print(log.append(New({"n": 1}, "x" * 500)), flush=True)
+"""
+
+
+FORGETTER = """
+import sys
+from pathlib import Path
+from evolve.harness.log import Log, New
+
+log = Log(Path(sys.argv[1]), scope="s", harness="a" * 64)
+while True:
+    for n in range(3):
+        seq = log.last() + 1
+        log.append(New({"n": seq}, f"<secret {log.append(New({}, 'spacer' * 99)) + 1}>" * 40))
+    with log.writing():
+        log.forget([entry.seq for entry in log.entries()][1:])
+        print("forgotten", flush=True)
 """
 
 
@@ -118,6 +138,55 @@ def test_what_a_kill_left_behind_is_removed_by_the_next_opening(tmp_path: Path) 
     assert not any(secret in path.read_bytes() for path in tmp_path.iterdir())
 
 
+def test_a_kill_at_any_moment_of_a_removal_leaves_nothing_for_long(tmp_path: Path) -> None:
+    draw = random.Random(11)
+    for _ in range(8):
+        writer = subprocess.Popen([sys.executable, "-c", FORGETTER, str(tmp_path)], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(draw.uniform(0.0, 0.1))
+        writer.kill()
+        writer.communicate()
+        log = opened(tmp_path)
+        kept = {int(n) for entry in log.entries() for n in SECRET.findall(entry.text.encode())}
+        log.close()
+        found = {int(n) for path in tmp_path.iterdir() for n in SECRET.findall(path.read_bytes())}
+        assert found == kept
+
+
+def test_a_removal_that_was_cut_short_can_be_made_up_for(tmp_path: Path) -> None:
+    log, secret = opened(tmp_path), b"still-in-the-journal"
+    log._db.execute("PRAGMA busy_timeout = 100")
+    number = add(log, secret.decode() * 20)
+    reader = sqlite3.connect(tmp_path / "log.sqlite", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM writes").fetchall()
+    with pytest.raises(FolderError, match=r"out of the log, and not yet out of its file"):
+        log.forget([number])
+    assert (log.count(), log.generation()) == (0, 1)
+    reader.close()
+    assert any(secret in path.read_bytes() for path in tmp_path.iterdir())
+    log.clean()
+    assert not any(secret in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_source_that_is_forgotten_twice_is_out_of_the_files_then(
+    seed_harness: Callable[[str], Harness], memory_of: Callable[..., Memory], tmp_path: Path
+) -> None:
+    memory, secret = memory_of(seed_harness("bm25")), b"forgotten once, and cut short"
+    memory.write("something else")
+    memory.write(secret.decode() * 20, source="doc")
+    (path,) = tmp_path.glob("memory/scopes/*/log.sqlite")
+    db = sqlite3.connect(path)
+    with db:  # what a call leaves that could not write the file anew
+        db.execute("DELETE FROM writes WHERE source = 'doc'")
+        db.execute("UPDATE about SET value = 'yes' WHERE name = 'unclean'")
+    assert any(secret in each.read_bytes() for each in path.parent.iterdir())
+    db.close()
+    assert memory.forget(source="doc") == 0
+    assert not any(secret in each.read_bytes() for each in path.parent.iterdir())
+
+
 def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     draw, acknowledged = random.Random(7), 0
     for _ in range(8):
@@ -190,9 +259,37 @@ def test_what_cannot_be_used_is_an_error_and_stays_as_it_is(tmp_path: Path) -> N
         opened(tmp_path / "file" / "scope")
 
 
+def test_damage_is_an_error_and_never_a_shorter_log(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    for _ in range(100):
+        log.append(New({"a": 1}, "t" * 900))
+    log.close()
+    whole = (tmp_path / "log.sqlite").read_bytes()
+    half = len(whole) // 2
+    noise = random.Random(3).randbytes(4096)
+    for damaged in (
+        whole[:half],
+        whole[: half - half % 4096] + noise + whole[half - half % 4096 + 4096 :],
+        whole.replace(b'{"a":1}', b'{"a":x}'),
+    ):
+        (tmp_path / "log.sqlite").write_bytes(damaged)
+        with pytest.raises(FolderError, match=r"damaged|malformed"):
+            list(opened(tmp_path).entries())
+    (tmp_path / "log.sqlite").write_bytes(whole)
+    assert len(list(opened(tmp_path).entries())) == 100
+
+
+def test_what_fails_while_one_writes_is_not_blamed_on_the_folder(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    with pytest.raises(FileNotFoundError), log.writing():
+        raise FileNotFoundError("a file of somebody else")
+    with log.writing():
+        assert add(log, "the lock was let go") == 1
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB."""
+    """A disk of 1 MB, which may be mounted again as it is, read-only."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = shutil.which("mount")
@@ -202,6 +299,42 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this machine does not let a disk be mounted")
     yield folder
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_disk_that_cannot_be_written_is_an_error(small_disk: Path) -> None:
+    add(opened(small_disk / "scope"), "kept")
+    bound = ["mount", "-o", "bind", str(small_disk), str(small_disk)]
+    subprocess.run(bound, check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(small_disk)], check=True)
+        for folder in ("scope", "another"):
+            with pytest.raises(FolderError, match=r"read-?only"):
+                add(opened(small_disk / folder), "lost")
+    finally:
+        subprocess.run(["umount", "--lazy", str(small_disk)], check=True)
+    assert [entry.text for entry in opened(small_disk / "scope").entries()] == ["kept"]
+
+
+def test_a_full_disk_keeps_what_was_to_be_forgotten_or_says_where_it_still_is(small_disk: Path) -> None:
+    log, secret = opened(small_disk / "scope"), b"the-word-is-rhubarb"
+    number = add(log, secret.decode() * 200)
+    log.append(*[New({}, "kept" * 1_000)] * 40)
+    filler = small_disk / "filler"
+    filler.write_bytes(b"0" * shutil.disk_usage(small_disk).free)
+    said = []
+    while log.count() == 41:  # from not enough to remove to enough to remove, and not to write the file anew
+        with pytest.raises(FolderError) as failed:
+            log.forget([number])
+        said.append(str(failed.value))
+        os.truncate(filler, filler.stat().st_size - 4_096)
+    assert all("full): nothing was changed" in each for each in said[:-1])
+    assert "full): what was forgotten is out of the log, and not yet out of its file" in said[-1]
+    assert len(said) > 1
+    assert any(secret in path.read_bytes() for path in (small_disk / "scope").iterdir())
+    filler.unlink()
+    log.clean()
+    assert not any(secret in path.read_bytes() for path in (small_disk / "scope").iterdir())
+    assert [entry.text for entry in log.entries()] == ["kept" * 1_000] * 40
 
 
 def test_a_full_disk_loses_nothing_and_the_log_goes_on_when_there_is_room(small_disk: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -27,8 +28,8 @@ CONSTANTS = "".join(
 SAID = "I like it. It concerns what they said."
 
 
-def toolkit() -> Any:
-    return Toolkit(call_llm=lambda messages, kwargs: SAID, log=lambda line: None)
+def toolkit(**more: Any) -> Any:
+    return Toolkit(call_llm=lambda messages, kwargs: SAID, log=lambda line: None, **more)
 
 
 class Held:
@@ -114,6 +115,36 @@ def test_a_collection_keeps_its_records_and_is_found_by_its_name() -> None:
     assert other.base.mine.metadata == held.base.mine.metadata
 
 
+def test_a_connection_and_its_cursors_are_set_up_as_they_were() -> None:
+    held = held_by(
+        "import sqlite3\n"
+        "self.db = toolkit.db; self.db.isolation_level = None; self.db.row_factory = sqlite3.Row\n"
+        "self.cursor = self.db.cursor(); self.plain = self.db.cursor(); self.plain.row_factory = None\n"
+        "self.db.execute('PRAGMA foreign_keys = ON'); self.db.execute('CREATE TABLE t (a TEXT PRIMARY KEY)')\n"
+        "self.db.execute('CREATE TABLE u (a TEXT REFERENCES t ON DELETE CASCADE)')",
+        "rows = self.cursor.execute('SELECT a FROM u').fetchall()\n"
+        "return str([row['a'] for row in rows]) + str(self.plain.execute('SELECT count(*) FROM t').fetchone())",
+        "self.db.execute('BEGIN'); self.db.execute('INSERT INTO t VALUES (?)', (raw_text,))\n"
+        "self.db.execute('INSERT INTO u VALUES (?)', (raw_text,)); self.db.execute('COMMIT')\n"
+        "self.db.execute('DELETE FROM t WHERE a = ?', ('two',))",
+    )
+    held.write(Episode("e", "s", "one"))
+    other = held.restored()
+    for each in (held, other):
+        each.write(Episode("f", "s", "two"), Episode("g", "s", "three"))
+        assert each.reads("?") == ["['one', 'three'](2,)"]
+
+
+def test_a_text_without_a_word_has_as_many_dimensions_as_the_providers_model() -> None:
+    provided = toolkit(call_embed=lambda texts: [[1.0] * 8 for _ in texts])
+    provided.embed(["a word"])
+    data = dump({"a": 1}, provided, key="k")
+    assert data is not None
+    other = toolkit(call_embed=lambda texts: [])
+    assert restore(data, toolkit=other, module=ModuleType("none"), key="k") == {"a": 1}
+    assert other.embed([" "]).shape == provided.embed([" "]).shape == (1, 8)
+
+
 @pytest.mark.parametrize(
     "init",
     [
@@ -122,6 +153,17 @@ def test_a_collection_keeps_its_records_and_is_found_by_its_name() -> None:
         "toolkit.db.create_function('twice', 1, len)",
         "toolkit.db.execute('CREATE TEMP TABLE t (a TEXT)')",
         "toolkit.db.row_factory = lambda cursor, row: row",
+        "toolkit.db.execute('PRAGMA case_sensitive_like = ON')",
+        "self.c = toolkit.db.cursor(); self.c.row_factory = lambda cursor, row: row",
+        "toolkit.chroma.create_collection('notes', embedding_function=None)",
+        "toolkit.chroma.create_collection('notes', configuration={'hnsw': {'space': 'cosine'}})",
+        "toolkit.chroma.create_collection('notes').add(ids=['a'], embeddings=[[1.0, 0.0]], uris=['u'])",
+        "import chromadb\n"
+        "class Own(chromadb.EmbeddingFunction):\n"
+        "    def __init__(self): pass\n"
+        "    def __call__(self, input): return [[float(len(each)), 1.0] for each in input]\n"
+        "toolkit.chroma.create_collection('notes', embedding_function=Own())",
+        "class Shy:\n    def __reduce__(self): raise KeyError('it is a secret')\nself.shy = Shy()",
     ],
 )
 def test_a_program_that_holds_what_cannot_be_taken_has_no_snapshot(init: str) -> None:
