@@ -40,7 +40,8 @@ class KnowledgeBase:
         self.db.execute(f"CREATE VIRTUAL TABLE words USING fts5(text, tokenize = '{tokenizer}')")
 
     def write(self, item, raw_text):
-        count, episode = self.db.execute("SELECT count(*), coalesce(max(episode), -1) + 1 FROM lines").fetchone()
+        last = self.db.execute("SELECT id, episode + 1 FROM lines ORDER BY id DESC LIMIT 1").fetchone()
+        count, episode = last or (0, 0)
         for line in raw_text.replace("\0", " ").splitlines():
             speaker, said = re.match(r"(?:([^\W\d_][^:\n]{0,30}):\s)?(.*)", line).groups()
             if said.strip() and speaker != "Date":

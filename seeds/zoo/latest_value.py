@@ -61,19 +61,21 @@ class KnowledgeBase:
         self.holders = []  # of each key: number, value, line
         self.lines = []
         self.outdated = set()
-        self.vectors = {"keys": np.zeros((0, 1)), "lines": np.zeros((0, 1))}
+        self.vectors = {"keys": np.zeros((0, 1)), "lines": np.zeros((0, 1))}  # with room for rows to come
 
     def write(self, item, raw_text):
         first_line, first_key = len(self.lines), len(self.keys)
-        texts = []
+        texts, new_keys = [], []
         for raw in raw_text.replace("\0", " ").splitlines():
             for text in [] if raw.startswith("Date: ") else textwrap.wrap(raw, LINE_CHARS):
                 for key, value, number in statements(text):
+                    if key not in self.keys:
+                        new_keys.append(key)
                     self.update(key, value, number, len(self.lines))
                 self.lines.append(f"[{item.date}] {text}" if item.date else text)
                 texts.append(text)
         self.index("lines", texts, first_line)
-        self.index("keys", list(self.keys)[first_key:], first_key)
+        self.index("keys", new_keys, first_key)
 
     def update(self, key, value, number, line):
         """The value of a key, which one statement at a time holds."""
@@ -93,8 +95,11 @@ class KnowledgeBase:
         if texts:
             rows = enumerate(texts, first + 1)
             self.db.executemany(f"INSERT INTO {table} (rowid, text) VALUES (?, ?)", rows)
-            vectors = self.toolkit.embed(texts)
-            self.vectors[table] = np.vstack([self.vectors[table], vectors]) if first else vectors
+            vectors, end, held = self.toolkit.embed(texts), first + len(texts), self.vectors[table]
+            if end > len(held):  # twice the room: rows are copied seldom, however many there are
+                self.vectors[table] = np.zeros((2 * end, vectors.shape[1]), vectors.dtype)
+                self.vectors[table][:first] = held[:first]
+            self.vectors[table][first:end] = vectors
 
     def read(self, query):
         if not self.lines:
@@ -115,7 +120,8 @@ class KnowledgeBase:
 
     def search(self, table, text):
         """One score a row from words and meaning; rows without a word of the text are at their cosine alone."""
-        scores = VECTOR_WEIGHT * np.clip(self.vectors[table] @ self.toolkit.embed([text])[0], 0, 1)
+        vectors = self.vectors[table][: len(self.keys if table == "keys" else self.lines)]
+        scores = VECTOR_WEIGHT * np.clip(vectors @ self.toolkit.embed([text])[0], 0, 1)
         terms = list(dict.fromkeys(re.findall(r"\w+", text.lower())))[:64]
         match = " OR ".join(f'"{term}"' for term in terms)
         found = f"SELECT rowid, -bm25({table}) FROM {table} WHERE {table} MATCH ?"
