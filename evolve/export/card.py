@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from evolve.evaluation.statistics import SCOPES
 from evolve.export.expenses import Taken
-from evolve.export.provenance import SPLITS, Measured, Operated, Provenance, Rival, provenance
+from evolve.export.provenance import SPLITS, Measured, Operated, Provenance, Rival
 from evolve.summary import Score
-
-if TYPE_CHECKING:
-    from evolve.export.readiness import Readiness
-    from evolve.folder import Run
-    from evolve.harness.program import Harness
-    from evolve.population import Candidate
 
 ON: Mapping[str, str] = {"test": "held-out", "fresh": "fresh", "static": "search"}
 """What the queries of a split are called."""
@@ -25,11 +18,6 @@ AGENTS: Mapping[str, str] = {
     "scripted": "no model: a fixed policy played the games",
 }
 UNKNOWN = "unknown"
-
-
-def model_card(run: Run, candidate: Candidate, harness: Harness, readiness: Readiness | None) -> str:
-    """Return the card of a harness; with its provenance at hand, `card` returns the same. Raises as `provenance`."""
-    return card(provenance(run, candidate, harness, readiness))
 
 
 def card(known: Provenance) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from evolve.config import Config, ModelTable
 from evolve.errors import ConfigError, EvolveError, RunFolderError
 from evolve.events import AttemptEnded
-from evolve.export.card import model_card
+from evolve.export.card import card
 from evolve.export.naming import Names, names
 from evolve.export.needs import measured_versions, uses_of
 from evolve.export.placing import draft, former, place
@@ -103,6 +103,7 @@ def harness_of(program: Program, *, name: str, version: str, config: Config) -> 
         uses_llm=uses.llm,
         uses_embed=uses.embed,
         uses_chroma=uses.chroma,
+        model_calls=config.sandbox.limits.llm_calls if models.toolkit and uses.llm else 0,
         brief=traits(config.task).answers,
         read_chars=config.sandbox.limits.read_chars,
         model=asked.model if asked else "",
@@ -160,7 +161,7 @@ def write(plan: Plan, readiness: Readiness, to: Path, *, force: bool = False) ->
         files |= {path: text.encode() for path, text in texts(facts, cases=cases).items()}
         files[f"src/{package}/harness/program.py"] = harness.source.encode()
         origin = provenance(run, candidate, harness, readiness)
-        files["MODEL_CARD.md"] = model_card(run, candidate, harness, readiness).encode()
+        files["MODEL_CARD.md"] = card(origin).encode()
         files["provenance.json"] = (json.dumps(origin, ensure_ascii=False, indent=1) + "\n").encode()
         for path, content in files.items():
             (made / path).parent.mkdir(parents=True, exist_ok=True)

@@ -103,8 +103,6 @@ class Record:
 
     run: str
     candidate: str
-    model_calls: int
-    """Completions that the program could have in one write or read."""
     embeds: bool
     """A provider's model embedded."""
     scopes: list[JSON] = field(default_factory=list)
@@ -124,15 +122,13 @@ class _Recorder:
 
     def __init__(self, run: Run, candidate: Candidate, harness: Harness) -> None:
         models = run.config.models
-        # Without a model, every completion was refused in the run.
-        limits = Limits(model_calls=run.config.sandbox.limits.llm_calls if models.toolkit else 0)
-        self._record = Record(run.name, candidate.id, limits.model_calls, bool(harness.embedding))
+        self._record = Record(run.name, candidate.id, bool(harness.embedding))
         self._agent, self._program = recorded_agent(run), program_of(candidate)
         self._ask, self._vectors = recorded_ask(run), recorded_embed(run)
         asked = Models(
             self._completed if models.toolkit else None, self._embedded if harness.embedding else None, _FREE
         )
-        self._engine = Engine(harness, limits, asked, isolated=False)
+        self._engine = Engine(harness, Limits(), asked, isolated=False)
         self._failures: list[RunFolderError] = []
         """Calls that the run's record lacks: a program may hide that it was left without an answer."""
 

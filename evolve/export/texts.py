@@ -136,14 +136,14 @@ def _readme(facts: Facts) -> dict[str, str]:
         else "It was measured without a model.",
         "fields": "\n\n".join(_table(schema) for schema in (harness.item, harness.query)),
         "mcp_arguments": "".join(f", {json.dumps(word)}" for word in model),
-        "limits": _limits(),
+        "limits": _limits(harness),
         "read_chars": f"{harness.read_chars:,}",
     }
 
 
 def _model(harness: Harness) -> str:
     """Return the model that an example names, "" where it can do without."""
-    return harness.model or ("openai:NAME" if harness.uses_llm else "")
+    return harness.model or ("openai:NAME" if harness.model_calls else "")
 
 
 def _arguments(harness: Harness) -> str:
@@ -154,10 +154,15 @@ def _arguments(harness: Harness) -> str:
 def _needs(harness: Harness) -> str:
     """Return paragraphs on what the program cannot do without; "" where it needs nothing."""
     said = []
-    if harness.uses_llm:
+    if harness.model_calls:
         said.append(
             "The program asks a model itself while it writes or reads: it needs one, `model=` or `toolkit_model=`. "
             "What it is told is kept in the log, and is not asked again when the memory is opened."
+        )
+    elif harness.uses_llm:
+        said.append(
+            "The program can ask a model itself. It was measured without one, and gets none here either: "
+            "`Limits(model_calls=1)` would let it ask, and nobody has measured what it reads then."
         )
     if harness.embedding:
         said.append(
@@ -175,8 +180,8 @@ def _table(schema: Schema) -> str:
     return "\n".join(rows) if schema.fields else f"`{schema.name}` has no fields."
 
 
-def _limits() -> str:
-    default = Limits()
+def _limits(harness: Harness) -> str:
+    default = Limits(model_calls=harness.completions(None))
     rows = [f"| `{each.name}` | {getattr(default, each.name)} | {_LIMITS[each.name]} |" for each in fields(Limits)]
     return "\n".join(["| limit | default | |", "|---|---|---|", *rows])
 

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from evolve.errors import AgentFailure, InfrastructureError, ProgramFault, RequestRefused
 from evolve.harness.errors import HarnessError, LimitReached, ModelFailed, ProgramFailed
-from evolve.harness.limits import Limits
 from evolve.harness.log import Reply, asked
 from evolve.models.base import Ask, Purpose, Request
 from evolve.models.base import Reply as Completion
@@ -134,7 +133,8 @@ class Calls:
     """
 
     models: Models
-    limits: Limits
+    most: int
+    """Completions that the program may have."""
     watch: Watch
     purpose: Purpose
     kept: Sequence[Reply] = ()
@@ -183,9 +183,8 @@ class Calls:
         return str(reply.value)
 
     def _bought(self, key: str, request: JSON) -> Reply:
-        most = self.limits.model_calls
-        if self._count > most:
-            said = f"only {most} completions are allowed per write or read"
+        if self._count > self.most:
+            said = f"only {self.most} completions are allowed per write or read"
             self._refusal = LimitReached(f"the program asked for more: {said}; raise limits.model_calls.")
             return Reply("llm", key, {REFUSED: said})
         try:

@@ -38,7 +38,8 @@ class Engine:
     def calls(self, purpose: Purpose, kept: Sequence[Reply] = (), *, in_place: bool = False) -> Calls:
         """Return the calls of one operation."""
         seconds = self.limits.read_seconds if purpose == "read" else self.limits.write_seconds
-        return Calls(self.models, self.limits, Watch(seconds), purpose, kept, in_place)
+        most = self.harness.completions(self.limits.model_calls)
+        return Calls(self.models, most, Watch(seconds), purpose, kept, in_place)
 
     def run(self, calls: Calls, act: Callable[[], _T]) -> _T:
         """Have the program do something within its time. Raises ProgramFailed, ModelFailed, LimitReached."""

@@ -15,8 +15,11 @@ class Limits:
     """Time of the program's own in one write; waiting for a model is not counted."""
     read_seconds: float = 10.0
     """Time of the program's own in one read; waiting for a model is not counted."""
-    model_calls: int = 8
-    """Completions that the program may ask for in one write or read; beyond, its call raises, as in the sandbox."""
+    model_calls: int | None = None
+    """Completions that the program may ask for in one write or read; beyond, its call raises, as in the sandbox.
+
+    None: as many as it got where it was measured, which is none where it was measured without a model.
+    """
     model_calls_total: int | None = None
     """Calls of every kind to a model that one `Memory` may make, the agent's included; None: any number."""
     open_scopes: int = 64
@@ -31,7 +34,7 @@ class Limits:
                 raise BadInput(f"limits.{name} is {value!r}; give a number above 0.")
         for name in ("model_calls", "model_calls_total"):
             value = getattr(self, name)
-            if value is None and name == "model_calls_total":
+            if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 0:
                 raise BadInput(f"limits.{name} is {value!r}; give a whole number, 0 for no call.")

@@ -80,7 +80,8 @@ class Memory:
             raise BadInput(f"folder is {folder!r}; give the path of a folder.")
         if isolation not in ("none", "process"):
             raise BadInput(f'isolation is {isolation!r}; give "none" or "process".')
-        harness = _served(self.harness, model if toolkit_model is None else toolkit_model, embedding)
+        has_model = not (model is None and toolkit_model is None)
+        harness = _served(self.harness, limits, embedding, has_model=has_model)
         budget = Budget(limits.model_calls_total)
         ask = None if model is None else ask_of(model, base_url=base_url, api_key=api_key)
         own_ask = ask if toolkit_model is None else ask_of(toolkit_model, base_url=base_url, api_key=api_key)
@@ -257,9 +258,9 @@ def bound(harness: Harness) -> type[Memory]:
     return type("Memory", (Memory,), {"harness": harness, "__doc__": Memory.__doc__})
 
 
-def _served(harness: Harness, model: Model, embedding: Embedding | None) -> Harness:
+def _served(harness: Harness, limits: Limits, embedding: Embedding | None, *, has_model: bool) -> Harness:
     """Return the harness with the embedding that it gets. Raises BadInput where it lacks a model that it needs."""
-    if harness.uses_llm and model is None:
+    if harness.completions(limits.model_calls) and not has_model:
         measured = harness.model or "openai:NAME"
         raise BadInput(f"the program of {harness.name} asks a model itself; give one, as in model={measured!r}.")
     if embedding is not None:

@@ -39,6 +39,8 @@ class Harness:
     uses_llm: bool
     uses_embed: bool
     uses_chroma: bool
+    model_calls: int = 0
+    """Completions that the program got in one write or read where it was measured."""
     brief: bool = True
     """The agent answers as briefly as it can; False where rubrics asked for more."""
     read_chars: int = 3000
@@ -68,6 +70,10 @@ class Harness:
         del described["source"]
         schemas = {name: _described(getattr(self, name)) for name in ("item", "query")}
         return {**described, **schemas, "instructions": dict(self.instructions)}
+
+    def completions(self, most: int | None) -> int:
+        """Return how many completions the program may have in one write or read: `most`, or as it was measured."""
+        return (self.model_calls if most is None else most) if self.uses_llm else 0
 
     def program(self) -> Program:
         """Return the program as the task agent is shown it."""

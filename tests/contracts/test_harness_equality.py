@@ -172,7 +172,8 @@ def sandbox() -> Iterator[Sandbox]:
 
 def harness_of(tried: Program) -> Harness:
     uses = {f"uses_{what}": text in tried.source for what, text in USES.items()}
-    return Harness("tried", "1.0", tried.digest, tried.source, tried.item, tried.query, tried.instructions, **uses)
+    known = tried.digest, tried.source, tried.item, tried.query, tried.instructions
+    return Harness("tried", "1.0", *known, **uses, model_calls=Limits().llm_calls)
 
 
 USES = {"llm": "llm_completion", "embed": ".embed(", "chroma": ".chroma"}
@@ -192,8 +193,7 @@ def sandboxed(sandbox: Sandbox, tried: Program) -> list[str]:
 
 def opened(folder: Path, harness: Harness) -> Memory:
     asks = {"toolkit_model": model} if harness.uses_llm else {}
-    calls = Limits().llm_calls
-    return bound(harness)(folder, limits=MemoryLimits(model_calls=calls, snapshot_every=5), **asks)  # type: ignore[arg-type]
+    return bound(harness)(folder, limits=MemoryLimits(snapshot_every=5), **asks)  # type: ignore[arg-type]
 
 
 def remembered(folder: Path, harness: Harness) -> list[str]:

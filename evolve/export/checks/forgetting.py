@@ -23,7 +23,6 @@ def forgetting(material: Material, folder: Path) -> Row:
     largest = material.largest
     work = replace(largest, episodes=largest.episodes[:EPISODES])
     gone, lines = _chosen(work)
-    asks = material.harness.uses_llm and material.limits.model_calls > 0
     kept = folder / "kept"
     with material.open(kept) as memory:
         for episode in work.episodes:
@@ -40,7 +39,7 @@ def forgetting(material: Material, folder: Path) -> Row:
     if shown := _shown(reads, lines):
         return Row("deletion", False, f"{shown} of {len(reads)} reads return a forgotten episode: {WANTED}", figures)
     told = f"a forgotten episode is in no file and in none of {len(reads)} reads ({had} had it before)"
-    if asks:
+    if material.harness.model_calls:
         return Row("deletion", True, f"{told}; the program's model was not asked again.", figures)
     with material.open(folder / "never had it") as memory:
         for episode in work.episodes:

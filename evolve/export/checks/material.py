@@ -51,16 +51,10 @@ class Material:
         """The scope with most episodes."""
         return max(self.works, key=lambda work: len(work.episodes))
 
-    @property
-    def limits(self) -> Limits:
-        """As many completions as the program got in the run: none where the run had no model for it."""
-        models, allowed = self.run.config.models, self.run.config.sandbox.limits.llm_calls
-        return Limits(model_calls=allowed if models.toolkit else 0)
-
     def open(self, folder: Path, *, snapshot_every: int = Limits().snapshot_every) -> Memory:
         """Open a memory whose program is answered as it was in the run, and not at all beyond that."""
         embedding = recorded_embed(self.run) if self.harness.embedding else None
-        limits = replace(self.limits, snapshot_every=snapshot_every)
+        limits = Limits(snapshot_every=snapshot_every)
         return bound(self.harness)(folder, toolkit_model=self.said, embedding=embedding, limits=limits)
 
     def said(self, messages: list[dict[str, str]]) -> str:
@@ -118,7 +112,7 @@ def material_of(run: Run, candidate: Candidate, harness: Harness) -> Material:
         replace(work, queries=tuple(query for query in work.queries if query.id in asked)) for work in works
     )
     found = Material(run, harness, formulated, items, asked, {}, extractive=not agent.asks_model)
-    return replace(found, completions=_completions(found)) if run.config.models.toolkit and harness.uses_llm else found
+    return replace(found, completions=_completions(found)) if harness.model_calls else found
 
 
 def _bounded(works: Sequence[Work]) -> tuple[Work, ...]:
@@ -153,7 +147,7 @@ def _completions(material: Material) -> dict[str, str]:
     embed: Callable[[list[str]], Sequence[Sequence[float]]] | None = None
     if material.harness.embedding:
         embed = recorded_embed(material.run)
-    engine = Engine(material.harness, material.limits, Models(taken_down, embed, Budget(None)), isolated=False)
+    engine = Engine(material.harness, Limits(), Models(taken_down, embed, Budget(None)), isolated=False)
     try:
         for work in material.works:
             _play(engine, work, material)

@@ -49,6 +49,7 @@ def model_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             server,
             name="modelled",
             search__seeds=["vector_search", "raptor", "mem0", "think_in_memory"],
+            search__operators=["reflect"],
             budget__candidates=3,
             models__embedding={"model": "openai:weak-embed", "base_url": server.openai},
             models__prices={

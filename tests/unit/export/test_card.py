@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from evolve.export.card import card, model_card
+from evolve.export.card import card
 from evolve.export.provenance import Provenance, provenance
 from evolve.folder import Run
 from evolve.harness.program import Harness
@@ -86,12 +86,6 @@ def test_every_split_rival_stage_and_ancestor_has_its_row(known: Provenance) -> 
     test = known["scores"]["test"]
     assert test is not None
     assert test["categories"].keys() <= cells
-
-
-def test_the_card_of_a_candidate_is_that_of_its_provenance(plain_run: Run, taken: Taken) -> None:
-    assert plain_run.best is not None
-    harness = taken(plain_run, plain_run.best)
-    assert model_card(plain_run, plain_run.best, harness, None) == card(of_best(plain_run, taken))
 
 
 def test_hubs_can_read_the_front_matter(plain_run: Run, taken: Taken) -> None:

@@ -64,7 +64,6 @@ def test_a_sample_shows_two_scopes_and_the_replies_that_programs_got(
         write_tests(model_run, candidate, taken(model_run, candidate), tmp_path / candidate.id, "taken")
     read = {path.parts[-3]: json.loads(path.read_text()) for path in tmp_path.glob("*/tests/cases.json")}
     assert [len(held["scopes"]) for held in read.values()] == [2] * 4
-    assert all(held["model_calls"] == 1 for held in read.values())
     asks = {each.id for each in model_run.population.seeds if "llm_completion" in (each.source or "")}
     assert {name for name, held in read.items() if held["completions"]} == asks
     assert all(held["embeddings"] for held in read.values()), "all four embed"

@@ -42,6 +42,7 @@ def _harness(source: str, name: str, **known: object) -> Harness:
         "uses_llm": "llm_completion" in source,
         "uses_embed": "embed" in source,
         "uses_chroma": "chroma" in source,
+        "model_calls": 8 if "llm_completion" in source else 0,
         **known,
     }
     return Harness(name, "1.0", program.digest, source, program.item, program.query, program.instructions, **values)  # type: ignore[arg-type]

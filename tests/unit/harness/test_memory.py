@@ -209,6 +209,22 @@ def test_a_program_that_asks_a_model_is_not_opened_without_one(harness: Made, me
         memory_of(harness(DIGESTING))
 
 
+def test_a_program_that_was_measured_without_a_model_asks_none(harness: Made, memory_of: Open, script: Any) -> None:
+    source = DIGESTING.replace("self.digest = self", "try:\n            self.digest = self")
+    source = source.replace("asked}])\n", "asked}])\n        except Exception:\n            self.digest = asked\n", 1)
+    unasked, model = harness(source, model_calls=0), script({"+a": "A"})
+    for options in ({}, {"toolkit_model": model}):
+        with memory_of(unasked, folder=f"with {len(options)}", **options) as memory:
+            put(memory, "a", "b")
+            assert got(memory) == "+a+b"
+    assert model.asked == []
+    with memory_of(unasked, folder="allowed", toolkit_model=model, limits=Limits(model_calls=1)) as memory:
+        put(memory, "a")
+        assert got(memory) == "A"
+    with pytest.raises(BadInput, match="give one"):
+        memory_of(unasked, limits=Limits(model_calls=1))
+
+
 def test_the_agent_extracts_formulates_and_answers_by_the_model(harness: Made, memory_of: Open) -> None:
     def model(messages: list[dict[str, str]]) -> str:
         said = messages[-1]["content"]
