@@ -3,9 +3,9 @@
 The log of one scope of an exported memory is filled to 300 up to 100,000 writes of a line each, and opened
 without a snapshot: every write is made again. Then single writes are timed, each of which is on the disk before it
 returns, and reads, before which the memory was closed and opened again, now by its snapshot: what is read must be what
-was read before. A series stops where opening without a snapshot would take longer than 25 seconds at its next size, by
+was read before. A series stops where opening without a snapshot would take longer than 100 seconds at its next size, by
 how it has grown so far. After that a thousand scopes of one memory, of which 64 are open at a time. An exponent of
-1 is linear growth, of 2 quadratic; it is that of the last step.
+1 is linear growth, of 2 quadratic; it is that of the last tenfold.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROGRAMS = ("bm25", "vector_search", "zoo/latest_value")
 SIZES = (300, 1_000, 3_000, 10_000, 30_000, 100_000)
 ITEM = {"date": "8 May 2023"}
 SINGLE, READS, SCOPES, EACH = 100, 100, 1_000, 3
-MOST_SECONDS = 25.0
+MOST_SECONDS = 100.0
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "i", "o", "u") for c in ("la", "rin", "mo", "tek")]
 SHARES = list(accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
 """Of the words, as in a language: the second is half as frequent as the first, and so on; summed up."""
@@ -149,8 +149,8 @@ def grown(series: Series) -> tuple[list[Figures], str]:
 
 
 def exponent(found: Sequence[Figures], what: Callable[[Figures], float]) -> float:
-    """Return the power of its size with which a figure has grown over the last step."""
-    small, large = found[-2:]
+    """Return the power of its size with which a figure has grown over the last tenfold, two steps, or one."""
+    small, large = found[-3:][0], found[-1]
     return math.log(what(large) / what(small)) / math.log(large.writes / small.writes)
 
 
@@ -185,7 +185,7 @@ def show(name: str, found: Sequence[Figures]) -> None:
 
 
 def exponents(found: Sequence[Figures]) -> dict[str, float]:
-    """Return the exponents of all that grows, over the last step."""
+    """Return the exponents of all that grows, over the last tenfold."""
     parts: dict[str, Callable[[Figures], float]] = {
         "open": lambda each: each.opened,
         "replay": lambda each: each.replayed,
@@ -216,7 +216,8 @@ def main() -> None:
                 "write_ms": round(each.write_p50, 3), "read_ms": round(each.read_p50, 3),
                 "bytes": each.log_bytes + each.snapshot_bytes} for each in found} | {"exponents": powers}  # fmt: skip
             targets.append(at_most(f"open {name} with a snapshot at 1,000 writes", found[1].opened, 1.0, "s"))
-            targets.append(at_most(f"growth of the files of {name}", powers["files"], 1.1))
+            targets.append(at_most(f"growth of the time of all writes of {name}, exponent", powers["replay"], 1.1))
+            targets.append(at_most(f"growth of the files of {name}, exponent", powers["files"], 1.1))
         scopes = many(Path(folder) / "many")
     print(
         f"{SCOPES:,} scopes of {EACH} writes: write p50 {scopes['write_p50']:.2f} ms, p95 {scopes['write_p95']:.2f};"
