@@ -10,7 +10,6 @@ import logging
 import os
 import sqlite3
 import threading
-import uuid
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -67,12 +66,19 @@ class Toolkit:
         """A chromadb client of this toolkit's own, made at first use; collections embed with `embed` by default."""
         with self._lock:
             if self._chroma is None:
-                self._chroma = _Chroma(_client(), self.embed)
+                self._chroma = _Chroma(self.embed)
             return self._chroma
 
     def llm_completion(self, messages: list[dict[str, Any]], **kwargs: Any) -> str:
         """Return the completion of chat messages (`role`, `content`); one call per write or read by default."""
         return self._call_llm(messages, kwargs)
+
+    def close(self) -> None:
+        """Let go of what both stores hold."""
+        with self._lock:
+            self.db.close()
+            if self._chroma is not None:
+                self._chroma.stop()
 
     def embed_with(self, call_embed: Callable[[list[str]], Sequence[Sequence[float]]]) -> None:
         """Embed by a provider's model from now on, not by the packaged weights."""
@@ -122,9 +128,12 @@ class Logger:
 class _Chroma:
     """A chromadb client whose collections embed with the toolkit's function unless the program names another."""
 
-    def __init__(self, client: Any, embed: Callable[[Sequence[str]], Any]) -> None:
-        self._client = client
+    def __init__(self, embed: Callable[[Sequence[str]], Any]) -> None:
+        self._client, self._system = _client()
         self._function = _embedding_function(embed)
+
+    def stop(self) -> None:
+        self._system.stop()
 
     def create_collection(self, name: str, *args: Any, **options: Any) -> Any:
         return self._client.create_collection(name, *args, **self._options(options))
@@ -145,13 +154,30 @@ class _Chroma:
         return options
 
 
-def _client() -> Any:
-    """Return a client of a database of its own: chromadb's in-memory clients share everything else in a process."""
-    import chromadb
+def _client() -> tuple[Any, Any]:
+    """Return a client, and the system that holds its rows in memory until it is stopped.
 
-    name = f"toolkit_{uuid.uuid4().hex}"  # a process may hold several copies of this module, so no counter will do
-    chromadb.AdminClient(_settings()).create_database(name)
-    return chromadb.EphemeralClient(_settings(), database=name)
+    chromadb has all in-memory clients of a process share one system, which keeps megabytes of every collection, deleted
+    or not. This one is made while that is not in chromadb's list, and is not left there either.
+    """
+    import chromadb
+    from chromadb.api.shared_system_client import SharedSystemClient
+
+    systems, counts = SharedSystemClient._identifier_to_system, SharedSystemClient._identifier_to_refcount
+    # One lock for every copy of this module that a process may have loaded.
+    with vars(chromadb).setdefault("_toolkit_lock", threading.Lock()):
+        shared, users = systems.pop(_SHARED, None), counts.pop(_SHARED, None)
+        try:
+            client = chromadb.EphemeralClient(_settings())
+            return client, systems.pop(_SHARED)
+        finally:
+            counts.pop(_SHARED, None)
+            if shared is not None:
+                systems[_SHARED], counts[_SHARED] = shared, users or 0
+
+
+_SHARED = "ephemeral"
+"""What chromadb calls the system of all in-memory clients."""
 
 
 @cache

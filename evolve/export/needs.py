@@ -36,8 +36,8 @@ _LEAST: Mapping[str, str] = {
     "wordllama": "0.4.0.post1",
 }
 """Versions that evolve was made with, for packages that are not installed here."""
-_BY_MINOR = frozenset({"wordllama"})
-"""Packages below 1.0 whose next minor version may read otherwise: the embedding weights are in them."""
+_BY_MINOR = frozenset({"chromadb", "wordllama"})
+"""Packages whose next minor version may break what works: the toolkit reaches into one, the other has the weights."""
 _RELEASE = re.compile(r"(\d+)(?:\.(\d+))?")
 _PIN = re.compile(r"^([\w.-]+)==(\S+)$", re.MULTILINE)
 
@@ -107,7 +107,7 @@ def requirement(package: str, measured: Mapping[str, str]) -> str:
     release = _RELEASE.match(version)
     assert release is not None, f"{package} has the version {version}"
     major, minor = int(release[1]), int(release[2] or 0)
-    above = f"{major}.{minor + 1}" if package in _BY_MINOR and major == 0 else str(major + 1)
+    above = f"{major}.{minor + 1}" if package in _BY_MINOR else str(major + 1)
     return f"{package}>={version.partition('+')[0]},<{above}"
 
 

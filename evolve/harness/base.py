@@ -95,12 +95,9 @@ class LocalBase:
             return snapshots.dump(self._base, self._toolkit, key=self._key)
 
     def close(self) -> None:
-        """Let go of both stores; chromadb would keep its own for as long as the process lives."""
+        """Let go of both stores."""
         with contextlib.suppress(Exception):  # an operation that ran out of time may still be at work in them
-            self._toolkit.db.close()
-            if self._harness.uses_chroma:
-                for collection in self._toolkit.chroma.list_collections():
-                    self._toolkit.chroma.delete_collection(collection.name)
+            self._toolkit.close()
 
     def _complete(self, messages: list[dict[str, Any]], kwargs: dict[str, Any]) -> str:
         answer = self._answers("llm", _crossed({"messages": messages, "kwargs": kwargs}))

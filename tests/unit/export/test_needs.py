@@ -64,7 +64,7 @@ def test_packages_follow_from_uses() -> None:
 @pytest.mark.parametrize(
     ("package", "version", "expected"),
     [
-        ("chromadb", "1.5.9", "chromadb>=1.5.9,<2"),
+        ("chromadb", "1.5.9", "chromadb>=1.5.9,<1.6"),
         ("wordllama", "0.4.0.post1", "wordllama>=0.4.0.post1,<0.5"),
         ("json-repair", "0.64.5", "json-repair>=0.64.5,<1"),
         ("numpy", "2.4.6+local", "numpy>=2.4.6,<3"),

@@ -33,7 +33,7 @@ def answering(text: str, log: list[str]) -> Callable[[Request], Completion]:
 
 def calls_of(log: list[str], kept: tuple[Reply, ...] = (), *, in_place: bool = False, limit: int = 8) -> Calls:
     models = Models(answering("a reply", log), None, Budget(None))
-    return Calls(models, Limits(model_calls=limit), Watch(5), "write", kept, in_place)
+    return Calls(models, limit, Watch(5), "write", kept, in_place)
 
 
 def request(text: str) -> JSON:

@@ -71,6 +71,47 @@ def test_two_toolkits_share_nothing(new_toolkit: Callable[[], Any]):
     assert other.db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
 
 
+def test_an_own_client_of_chromadbs_and_toolkits_see_nothing_of_each_other(new_toolkit: Callable[[], Any]):
+    import chromadb
+
+    own = chromadb.EphemeralClient()
+    own.create_collection("own", embedding_function=None)
+    toolkit = new_toolkit()
+    assert toolkit.chroma.list_collections() == []
+    toolkit.chroma.create_collection("notes")
+    toolkit.close()
+    assert [each.name for each in chromadb.EphemeralClient().list_collections()] == ["own"]
+
+
+def test_toolkits_that_are_made_at_the_same_moment_are_all_different(
+    toolkit_module: ModuleType, new_toolkit: Callable[[], Any]
+):
+    from concurrent.futures import ThreadPoolExecutor
+
+    toolkit_module.preload()
+    toolkits = [new_toolkit() for _ in range(12)]
+    with ThreadPoolExecutor(len(toolkits)) as pool:
+        list(pool.map(lambda toolkit: toolkit.chroma.create_collection("notes"), toolkits))
+    assert [len(toolkit.chroma.list_collections()) for toolkit in toolkits] == [1] * len(toolkits)
+    for toolkit in toolkits:
+        toolkit.close()
+
+
+def test_a_closed_toolkit_gives_back_what_chromadb_took(new_toolkit: Callable[[], Any]):
+    import psutil
+
+    def growth(times: int) -> int:
+        before = psutil.Process().memory_info().rss
+        for _ in range(times):
+            toolkit = new_toolkit()
+            toolkit.chroma.create_collection("notes").add(ids=["1"], documents=["text"])
+            toolkit.close()
+        return psutil.Process().memory_info().rss - before
+
+    growth(10)
+    assert growth(20) < 20e6, "kept, each would take almost 3 MB"
+
+
 def test_collections_embed_by_themselves_and_find_the_nearest(new_toolkit: Callable[[], Any]):
     chroma = new_toolkit().chroma
     chroma.get_or_create_collection(name="texts", metadata={"hnsw:space": "cosine"}).add(
