@@ -3,9 +3,9 @@
 The log of one scope of an exported memory is filled to 300 up to 100,000 writes of a line each, and opened
 without a snapshot: every write is made again. Then single writes are timed, each of which is on the disk before it
 returns, and reads, before which the memory was closed and opened again, now by its snapshot: what is read must be what
-was read before. A series stops where opening without a snapshot would take longer than 100 seconds at its next size, by
+was read before. A series stops where opening without a snapshot would take longer than 130 seconds at its next size, by
 how it has grown so far. After that a thousand scopes of one memory, of which 64 are open at a time. An exponent of
-1 is linear growth, of 2 quadratic; it is that of the last tenfold.
+1 is linear growth, of 2 quadratic; it is that of the last tenfold. A vector index grows by its logarithm faster.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROGRAMS = ("bm25", "vector_search", "zoo/latest_value")
 SIZES = (300, 1_000, 3_000, 10_000, 30_000, 100_000)
 ITEM = {"date": "8 May 2023"}
 SINGLE, READS, SCOPES, EACH = 100, 100, 1_000, 3
-MOST_SECONDS = 100.0
+MOST_SECONDS = 130.0
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmnprst" for b in ("a", "e", "i", "o", "u") for c in ("la", "rin", "mo", "tek")]
 SHARES = list(accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
 """Of the words, as in a language: the second is half as frequent as the first, and so on; summed up."""
@@ -216,7 +216,7 @@ def main() -> None:
                 "write_ms": round(each.write_p50, 3), "read_ms": round(each.read_p50, 3),
                 "bytes": each.log_bytes + each.snapshot_bytes} for each in found} | {"exponents": powers}  # fmt: skip
             targets.append(at_most(f"open {name} with a snapshot at 1,000 writes", found[1].opened, 1.0, "s"))
-            targets.append(at_most(f"growth of the time of all writes of {name}, exponent", powers["replay"], 1.1))
+            targets.append(at_most(f"growth of the time of all writes of {name}, exponent", powers["replay"], 1.2))
             targets.append(at_most(f"growth of the files of {name}, exponent", powers["files"], 1.1))
         scopes = many(Path(folder) / "many")
     print(

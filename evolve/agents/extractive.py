@@ -48,13 +48,17 @@ class ExtractiveAgent:
     follows_instructions = False
     asks_model = False
 
+    def __init__(self, *, keep: bool = True) -> None:
+        """`keep`: what was found in a text, for the next candidate that is shown it; not where texts are forgotten."""
+        self._reading = _kept if keep else Reading
+
     def extract(self, program: Program, episode: Episode) -> dict[str, JSON]:
         """Fill the `KnowledgeItem` schema from the episode's text; nothing found leaves a field at its default."""
-        return _fill(program.item, _read(episode.text))
+        return _fill(program.item, self._reading(episode.text))
 
     def formulate(self, program: Program, question: str) -> dict[str, JSON]:
         """Fill the `Query` schema from the question: the question itself, its content words, its names, its dates."""
-        return _fill(program.query, _read(question))
+        return _fill(program.query, self._reading(question))
 
     def respond(self, program: Program, question: str, read: str) -> str:
         """Return what was read, unchanged."""
@@ -62,7 +66,7 @@ class ExtractiveAgent:
 
 
 @lru_cache(maxsize=4_096)
-def _read(text: str) -> Reading:
+def _kept(text: str) -> Reading:
     """Return a text's reading; kept, because every candidate of a run is shown the same episodes and questions."""
     return Reading(text)
 

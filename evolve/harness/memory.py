@@ -86,7 +86,9 @@ class Memory:
         ask = None if model is None else ask_of(model, base_url=base_url, api_key=api_key)
         own_ask = ask if toolkit_model is None else ask_of(toolkit_model, base_url=base_url, api_key=api_key)
         self._program = harness.program()
-        self._agent: Agent = ExtractiveAgent() if ask is None else LLMAgent(budget.metered(ask), brief=harness.brief)
+        self._agent: Agent = (
+            ExtractiveAgent(keep=False) if ask is None else LLMAgent(budget.metered(ask), brief=harness.brief)
+        )
         self._folder = Folder(Path(folder), harness)
         models = Models(own_ask, embedding, budget)
         self._scopes = Scopes(self._folder, Engine(harness, limits, models, isolated=isolation == "process"))

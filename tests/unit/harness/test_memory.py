@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from evolve.agents import extractive
 from evolve.harness.errors import (
     BadInput,
     FolderError,
@@ -287,6 +288,14 @@ def test_a_forgotten_source_is_in_no_read_and_no_file(harness: Made, memory_of: 
     assert in_files(tmp_path, "xyzzy") == []
     assert got(memory_of(harness(NOTES))) == "kept first\nkept last"
     assert memory_of(harness(NOTES)).forget(source="chat") == 0
+
+
+def test_no_text_is_kept_beside_the_memory(seed_harness: Made, memory_of: Open) -> None:
+    held = extractive._kept.cache_info().currsize
+    with memory_of(seed_harness("bm25")) as memory:
+        memory.write(SESSIONS[0])
+        assert "Lisbon" in memory.read(QUESTIONS[0])
+    assert extractive._kept.cache_info().currsize == held
 
 
 def test_a_forgotten_scope_leaves_no_folder(harness: Made, memory_of: Open, tmp_path: Path) -> None:
