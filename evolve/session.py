@@ -65,6 +65,7 @@ class Run(HeldRun):
         candidate: str = "best",
         *,
         name: str | None = None,
+        version: str = "0.1.0",
         license: License = "Apache-2.0",
         force: bool = False,
         checked: Callable[[Readiness], None] = lambda readiness: None,
@@ -73,7 +74,17 @@ class Run(HeldRun):
         """Write a candidate as an installable project to a folder; see `evolve.export.project.export`."""
         from evolve.export.project import export
 
-        return export(self, candidate, to=Path(to), name=name, license=license, force=force, checked=checked, say=say)
+        return export(
+            self,
+            candidate,
+            to=Path(to),
+            name=name,
+            version=version,
+            license=license,
+            force=force,
+            checked=checked,
+            say=say,
+        )
 
 
 def open_run(path: str | Path) -> Run:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     help="A new or empty folder, or a former export's, for the project.",
 )
 @click.option("--name", metavar="NAME", help="The project's name; default: RUN-memory. It is imported with _ for -.")
+@click.option("--version", default="0.1.0", show_default=True, help="The project's; raise it when you export again.")
 @click.option("--check", "only_check", is_flag=True, help="Only check whether it is ready; write nothing.")
 @click.option("--force", is_flag=True, help="Export what fails its checks, and replace what you changed in FOLDER.")
 @click.option(
@@ -43,6 +44,7 @@ def command(
     candidate: str,
     folder: Path | None,
     name: str | None,
+    version: str,
     only_check: bool,
     force: bool,
     license_: License,
@@ -67,7 +69,7 @@ def command(
         progress.print(line, style="dim")
 
     if only_check:
-        readiness = planned(opened, candidate, name=name, license=license_).check(say)
+        readiness = planned(opened, candidate, name=name, version=version, license=license_).check(say)
         out.print(readiness.table())
         if not readiness.passed:
             raise click.exceptions.Exit(1)
@@ -78,6 +80,7 @@ def command(
         folder,
         candidate,
         name=name,
+        version=version,
         license=license_,
         force=force,
         checked=lambda readiness: progress.print(readiness.table()),

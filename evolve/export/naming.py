@@ -1,4 +1,4 @@
-"""What an export is called: a project name that pip takes, and the name that it is imported by."""
+"""What an export is called: a project name and a version that pip takes, and the name that it is imported by."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from evolve.errors import ConfigError
 
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 """PEP 508."""
+_VERSION = re.compile(r"N(\.N)*((a|b|rc)N)?(\.postN)?(\.devN)?".replace("N", r"(0|[1-9]\d*)"))
+"""PEP 440, as it is normalised: so that the wheel bears it as it was given."""
 _MOST = 80
 """Characters: names of files are made of it."""
 _TAKEN = frozenset(
@@ -56,6 +58,13 @@ def names(project: str) -> Names:
     if package in _TAKEN:
         raise _refused(project, f"is the name of a package that is there already, {package!r}")
     return Names(normal, package)
+
+
+def version_of(text: str) -> str:
+    """Return a project's version. Raises ConfigError."""
+    if not _VERSION.fullmatch(text):
+        raise ConfigError(f"version {text!r} is none that pip takes; give one such as 0.2.0 or 1.0rc1.")
+    return text
 
 
 def _refused(project: str, why: str) -> ConfigError:

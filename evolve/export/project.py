@@ -12,7 +12,7 @@ from evolve.config import Config, ModelTable
 from evolve.errors import ConfigError, EvolveError, RunFolderError
 from evolve.events import AttemptEnded
 from evolve.export.card import card
-from evolve.export.naming import Names, names
+from evolve.export.naming import Names, names, version_of
 from evolve.export.needs import measured_versions, uses_of
 from evolve.export.placing import draft, former, place
 from evolve.export.provenance import provenance
@@ -30,7 +30,7 @@ from evolve.tasks import traits
 from evolve.types import Program
 
 VERSION = "0.1.0"
-"""Of what was just exported; from then on it is its owner's."""
+"""Of a first export."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,15 @@ class Exported:
     """Three lines of Python that use it."""
 
 
-def planned(run: Run, candidate: str = "best", *, name: str | None = None, license: License = "Apache-2.0") -> Plan:
-    """Return what would be exported; `name` is the project's, "RUN-memory" where there is none.
+def planned(
+    run: Run,
+    candidate: str = "best",
+    *,
+    name: str | None = None,
+    version: str = VERSION,
+    license: License = "Apache-2.0",
+) -> Plan:
+    """Return what would be exported; see `export`.
 
     Raises ConfigError, or RunFolderError where the run has measured nothing yet.
     """
@@ -84,7 +91,7 @@ def planned(run: Run, candidate: str = "best", *, name: str | None = None, licen
             f"candidate {chosen.id} was not measured to the end ({chosen.reason}); export another, or best."
         )
     called = names(f"{run.name}-memory" if name is None else name)
-    harness = harness_of(program_of(chosen), name=called.project, version=VERSION, config=run.config)
+    harness = harness_of(program_of(chosen), name=called.project, version=version_of(version), config=run.config)
     return Plan(run, chosen, harness, called, license)
 
 
@@ -117,6 +124,7 @@ def export(
     *,
     to: Path,
     name: str | None = None,
+    version: str = VERSION,
     license: License = "Apache-2.0",
     force: bool = False,
     checked: Callable[[Readiness], None] = lambda readiness: None,
@@ -129,16 +137,17 @@ def export(
         candidate: an id, or "best".
         to: an empty or new folder, or the one of a former export of this name, whose files are then replaced.
         name: the project's; None for "RUN-memory".
+        version: the project's; pip installs over another one only.
         license: what the project is licensed under; "none" keeps all rights.
         force: export what fails its checks, and replace what was changed in a former export.
         checked: is given the readiness before anything is written.
         say: takes a line before each check.
 
     Raises:
-        ConfigError: a name, the licence or the folder is wrong.
+        ConfigError: a name, the version, the licence or the folder is wrong.
         EvolveError: it is not ready, it does not read what it read in the run, or it cannot be written.
     """
-    plan = planned(run, candidate, name=name, license=license)
+    plan = planned(run, candidate, name=name, version=version, license=license)
     former(to, plan.names.project)
     readiness = plan.check(say)
     checked(readiness)

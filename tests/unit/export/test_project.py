@@ -115,6 +115,20 @@ def test_a_licence_that_is_not_offered_is_refused(plain_run: Run) -> None:
         planned(plain_run, license="GPL")  # type: ignore[arg-type]
 
 
+def test_a_later_export_has_a_later_version_and_the_old_wheel_is_gone(plain_run: Run, tmp_path: Path) -> None:
+    for version in ("0.1.0", "0.2.0rc1"):
+        exported = write(planned(plain_run, version=version), READY, tmp_path / "project")
+        assert metadata(exported.wheel)["Version"] == version
+        assert [path.name for path in exported.wheel.parent.iterdir()] == [exported.wheel.name]
+    assert f"## {version}" in (exported.folder / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("version", ["", "1.", "v1.0", "01.0", "1.0 ", "1.0\n", "later"])
+def test_a_version_that_pip_would_not_take_as_it_is_is_refused(plain_run: Run, version: str) -> None:
+    with pytest.raises(ConfigError, match=r"such as 0\.2\.0"):
+        planned(plain_run, version=version)
+
+
 def test_the_readme_says_what_can_be_run(written: Exported) -> None:
     text = (written.folder / "README.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
