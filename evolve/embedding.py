@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIMENSIONS = 256
+BATCH = 16
+"""Texts that are embedded at a time."""
 
 
 def embed(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -21,7 +23,10 @@ def embed(texts: Sequence[str]) -> NDArray[np.float32]:
 
     if not texts:
         return np.zeros((0, DIMENSIONS), dtype=np.float32)
-    rows = np.asarray(_model().embed([text or " " for text in texts], norm=False), dtype=np.float32)
+    # wordllama pads a batch to its longest text: of like lengths, it computes the same vectors in a third of the time.
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    rows = np.zeros((len(texts), DIMENSIONS), dtype=np.float32)
+    rows[order] = _model().embed([texts[index] or " " for index in order], norm=False, batch_size=BATCH)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: NDArray[np.float32] = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     return unit

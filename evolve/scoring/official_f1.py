@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 import string
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
@@ -37,7 +38,8 @@ class OfficialF1:
     name = "official_f1"
 
     def __init__(self) -> None:
-        _stemmer()  # takes seconds to import: before the first answer, not while it waits
+        # It takes up to seconds to import: while the first answer is waited for, and not while it waits.
+        threading.Thread(target=_stemmer, daemon=True, name="evolve-stemmer").start()
 
     def score(self, query: Query, read: str, answer: str) -> Verdict:
         """Return the F1 of the category's kind."""
