@@ -79,7 +79,7 @@ class KnowledgeBase:
         self.db.execute("CREATE TABLE lines (id INTEGER PRIMARY KEY, episode INT, date TEXT, speaker TEXT, text TEXT)")
         self.db.execute(f"CREATE VIRTUAL TABLE words USING fts5(text, tokenize = '{tokenizer}')")
         self.lines = []
-        self.vectors = np.zeros((0, 0), dtype=np.float32)
+        self.vectors = np.zeros((0, 1), dtype=np.float32)  # with room for lines to come
 
     def write(self, item, raw_text):
         episode = self.lines[-1][1] + 1 if self.lines else 0
@@ -96,8 +96,11 @@ class KnowledgeBase:
         self.db.executemany("INSERT INTO lines VALUES (?, ?, ?, ?, ?)", new)
         first = len(self.lines) + 1
         self.db.executemany("INSERT INTO words (rowid, text) VALUES (?, ?)", enumerate(indexed, first))
-        vectors = self.toolkit.embed(indexed)
-        self.vectors = np.vstack([self.vectors, vectors]) if self.lines else vectors
+        vectors, held, end = self.toolkit.embed(indexed), self.vectors, len(self.lines) + len(new)
+        if end > len(held):  # twice the room: rows are copied seldom, however many there are
+            self.vectors = np.zeros((2 * end, vectors.shape[1]), dtype=np.float32)
+            self.vectors[: len(self.lines)] = held[: len(self.lines)]
+        self.vectors[len(self.lines) : end] = vectors
         self.lines.extend(new)
 
     def read(self, query):
@@ -114,7 +117,7 @@ class KnowledgeBase:
 
     def search(self, text):
         """One score a line from words and meaning, the best close to 1."""
-        cosines = self.vectors @ self.toolkit.embed([text])[0]
+        cosines = self.vectors[: len(self.lines)] @ self.toolkit.embed([text])[0]
         terms = list(dict.fromkeys(re.findall(r"\w+", text.lower())))[:64]
         if STOP_WORDS == "drop":
             terms = [term for term in terms if term not in FUNCTION_WORDS.split()]

@@ -243,7 +243,7 @@ def test_hybrid_takes_embeddings_of_any_length(toolkit_module: ModuleType, seed:
     toolkit = toolkit_module.Toolkit(call_llm=lambda messages, options: "", log=print, call_embed=letters)
     written = Memory(seed("hybrid"), load(seeds_dir() / "hybrid.py"), toolkit).write(*DIALOGUE)
     assert "Rex" in written.read("Which dog?")
-    assert written.base.vectors.shape == (5, 5)
+    assert written.base.vectors.shape[1] == 5
 
 
 def test_tuned_hybrid_beats_the_default_on_held_out_conversations(data_dir: Path, memory: Callable[..., Memory]):
