@@ -15,7 +15,7 @@ from evolve.export.card import card
 from evolve.export.naming import Names, names, version_of
 from evolve.export.needs import measured_versions, uses_of
 from evolve.export.placing import draft, former, place
-from evolve.export.provenance import provenance
+from evolve.export.provenance import Provenance, provenance
 from evolve.export.readiness import Readiness, check
 from evolve.export.regression import write_tests
 from evolve.export.texts import LICENSES, Facts, License, example, extra_of, texts
@@ -163,13 +163,13 @@ def export(
 def write(plan: Plan, readiness: Readiness, to: Path, *, force: bool = False) -> Exported:
     """Write the project and its wheel; equal plans and readiness give equal bytes. Raises EvolveError."""
     run, candidate, harness, package = plan.run, plan.candidate, plan.harness, plan.names.package
-    facts = _facts(plan)
+    origin = provenance(run, candidate, harness, readiness)
+    facts = _facts(plan, origin)
     with draft(to) as made:
         cases = write_tests(run, candidate, harness, made, package)
         files = {f"src/{package}/{path}": content for path, content in vendored(package).items()}
         files |= {path: text.encode() for path, text in texts(facts, cases=cases).items()}
         files[f"src/{package}/harness/program.py"] = harness.source.encode()
-        origin = provenance(run, candidate, harness, readiness)
         files["MODEL_CARD.md"] = card(origin).encode()
         files["provenance.json"] = (json.dumps(origin, ensure_ascii=False, indent=1) + "\n").encode()
         for path, content in files.items():
@@ -182,7 +182,7 @@ def write(plan: Plan, readiness: Readiness, to: Path, *, force: bool = False) ->
     return Exported(to, placed, plan.names.project, package, cases, readiness, install, example(facts))
 
 
-def _facts(plan: Plan) -> Facts:
+def _facts(plan: Plan, origin: Provenance) -> Facts:
     run, candidate = plan.run, plan.candidate
     return Facts(
         names=plan.names,
@@ -190,7 +190,8 @@ def _facts(plan: Plan) -> Facts:
         uses=uses_of(plan.harness.source),
         license=plan.license,
         run=run.name,
-        task=run.population.started.task if run.population.started else run.config.task,
+        task=origin["task"]["name"],
+        data_licences=tuple(dict.fromkeys(each["licence"] for each in origin["task"]["published"])),
         candidate=candidate.id,
         bet=program_of(candidate).docstring,
         made=_committed(run, candidate),

@@ -45,6 +45,8 @@ class Facts:
     license: License
     run: str
     task: str
+    data_licences: tuple[str, ...]
+    """Of the task's data, where it is published."""
     candidate: str
     bet: str
     """The program's docstring: what it bets on."""
@@ -138,6 +140,7 @@ def _readme(facts: Facts) -> dict[str, str]:
         "mcp_arguments": "".join(f", {json.dumps(word)}" for word in model),
         "limits": _limits(harness),
         "read_chars": f"{harness.read_chars:,}",
+        "quoted": _quoted(facts),
     }
 
 
@@ -170,6 +173,13 @@ def _needs(harness: Harness) -> str:
             "from a list of texts to one vector each, by that model."
         )
     return "".join(f"\n{textwrap.fill(text, 120)}\n" for text in said)
+
+
+def _quoted(facts: Facts) -> str:
+    """Say whose texts the tests hold."""
+    own = f", which have a licence of their own ({', '.join(facts.data_licences)})" if facts.data_licences else ""
+    said = f"`tests/cases.json` quotes texts of the task `{facts.task}`{own}; the wheel holds none of them."
+    return textwrap.fill(said, 120)
 
 
 def _table(schema: Schema) -> str:

@@ -137,6 +137,7 @@ def test_the_readme_says_what_can_be_run(written: Exported) -> None:
     assert json.loads(served)["mcpServers"]["plain-memory"]["args"][:3] == ["-m", "plain_memory", "mcp"]
     assert "(MODEL_CARD.md)" in text
     assert f"dist/{written.wheel.name}" in text
+    assert "quotes texts of the task `chronicle`; the wheel holds none" in text
     assert not re.search(r"\$\w", text), "every place of the template is filled"
 
 
