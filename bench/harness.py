@@ -43,9 +43,8 @@ SHARES = list(accumulate(1 / rank for rank in range(1, len(WORDS) + 1)))
 def harness_of(name: str) -> Harness:
     """Return the harness of a shipped program."""
     program = load(seeds_dir() / f"{name}.py")
-    uses_llm, uses_embed, uses_chroma = (word in program.source for word in ("llm_completion", "embed", "chroma"))
     known = program.digest, program.source, program.item, program.query, program.instructions
-    return Harness(name, "1", *known, uses_llm, uses_embed, uses_chroma)
+    return Harness(name, "1", *known, uses_llm="llm_completion" in program.source)
 
 
 def line(number: int) -> str:

@@ -108,8 +108,6 @@ def harness_of(program: Program, *, name: str, version: str, config: Config) -> 
         query=program.query,
         instructions=program.instructions,
         uses_llm=uses.llm,
-        uses_embed=uses.embed,
-        uses_chroma=uses.chroma,
         model_calls=config.sandbox.limits.llm_calls if models.toolkit and uses.llm else 0,
         brief=traits(config.task).answers,
         read_chars=config.sandbox.limits.read_chars,

@@ -37,8 +37,7 @@ class Harness:
     instructions: Mapping[str, str]
     """The four string constants of the contract, by name."""
     uses_llm: bool
-    uses_embed: bool
-    uses_chroma: bool
+    """The program asks a model itself, as far as its source tells."""
     model_calls: int = 0
     """Completions that the program got in one write or read where it was measured."""
     brief: bool = True
@@ -124,7 +123,7 @@ def registered(module: ModuleType) -> Iterator[None]:
 @cache
 def _shared(name: str, source: str) -> ModuleType:
     empty = Schema("KnowledgeItem", ()), Schema("Query", ())
-    bare = Harness("", "", name.removeprefix("memory_program_"), source, *empty, {}, False, False, False)
+    bare = Harness("", "", name.removeprefix("memory_program_"), source, *empty, {}, False)
     return bare.load()
 
 

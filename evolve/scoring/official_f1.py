@@ -38,7 +38,7 @@ class OfficialF1:
     name = "official_f1"
 
     def __init__(self) -> None:
-        # It takes up to seconds to import: while the first answer is waited for, and not while it waits.
+        # It takes up to seconds to import: now, while the first answer is on its way, and not when it is there.
         threading.Thread(target=_stemmer, daemon=True, name="evolve-stemmer").start()
 
     def score(self, query: Query, read: str, answer: str) -> Verdict:

@@ -171,12 +171,8 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def harness_of(tried: Program) -> Harness:
-    uses = {f"uses_{what}": text in tried.source for what, text in USES.items()}
     known = tried.digest, tried.source, tried.item, tried.query, tried.instructions
-    return Harness("tried", "1.0", *known, **uses, model_calls=Limits().llm_calls)
-
-
-USES = {"llm": "llm_completion", "embed": ".embed(", "chroma": ".chroma"}
+    return Harness("tried", "1.0", *known, uses_llm="llm_completion" in tried.source, model_calls=Limits().llm_calls)
 
 
 def sandboxed(sandbox: Sandbox, tried: Program) -> list[str]:

@@ -44,7 +44,7 @@ def said(number: int) -> str:
 def opened(folder: str | Path) -> Memory:
     program = load(seeds_dir() / "bm25.py")
     schemas = program.item, program.query, program.instructions
-    harness = Harness("kept", "1.0", program.digest, program.source, *schemas, False, False, False)
+    harness = Harness("kept", "1.0", program.digest, program.source, *schemas, uses_llm=False)
     return bound(harness)(folder)
 
 

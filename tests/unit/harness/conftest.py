@@ -40,8 +40,6 @@ def _harness(source: str, name: str, **known: object) -> Harness:
     program = parse(source)
     values: dict[str, object] = {
         "uses_llm": "llm_completion" in source,
-        "uses_embed": "embed" in source,
-        "uses_chroma": "chroma" in source,
         "model_calls": 8 if "llm_completion" in source else 0,
         **known,
     }

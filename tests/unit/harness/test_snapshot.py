@@ -38,9 +38,7 @@ class Held:
     def __init__(self, made: Program) -> None:
         self.program = made
         known = made.item, made.query, made.instructions
-        self.harness = Harness(
-            "held", "1.0", made.digest, made.source, *known, uses_llm=True, uses_embed=True, uses_chroma=True
-        )
+        self.harness = Harness("held", "1.0", made.digest, made.source, *known, uses_llm=True)
         self.module, self.toolkit = self.harness.load(), toolkit()
         self.base = self.module.KnowledgeBase(self.toolkit)
 
